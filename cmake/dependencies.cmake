@@ -1,0 +1,12 @@
+# Everything here is packaged in Debian 12; scripts/install-dependencies.sh installs it.
+find_package(Threads REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(gRPC REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(RocksDB REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(CAF 0.17 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)

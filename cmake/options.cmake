@@ -1,0 +1,27 @@
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+option(EVERMILL_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(EVERMILL_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
+set(EVERMILL_SANITIZE "" CACHE STRING "Sanitizers for the whole build, for example address,undefined or thread")
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+find_program(EVERMILL_CCACHE ccache)
+if(EVERMILL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${EVERMILL_CCACHE})
+endif()
+
+# Applied to evermill's own targets only; installed consumers keep their own flags.
+add_library(evermill_warnings INTERFACE)
+target_compile_options(evermill_warnings INTERFACE -Wall -Wextra -Wpedantic -Werror -Wno-missing-field-initializers)
+
+if(EVERMILL_SANITIZE)
+  add_compile_options(-fsanitize=${EVERMILL_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${EVERMILL_SANITIZE})
+endif()

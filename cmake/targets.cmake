@@ -1,0 +1,29 @@
+# evermill_library(NAME SOURCES a.cpp … DEPENDS evermill::x … [PRIVATE_DEPENDS …])
+#
+# One static library per folder, `evermill_NAME`, alias `evermill::NAME`. Includes are written from the root of the
+# tree ("storage/journal.hpp"); public headers, which live in FOLDER/evermill/, as <evermill/engine.hpp>.
+function(evermill_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  add_library(evermill_${name} STATIC ${arg_SOURCES})
+  add_library(evermill::${name} ALIAS evermill_${name})
+  target_include_directories(evermill_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+  if(IS_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/evermill)
+    target_include_directories(evermill_${name} PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}>
+                                                       $<INSTALL_INTERFACE:include>)
+  endif()
+  target_compile_features(evermill_${name} PUBLIC cxx_std_20)
+  target_link_libraries(evermill_${name} PUBLIC ${arg_DEPENDS} PRIVATE ${arg_PRIVATE_DEPENDS}
+                                                                      $<BUILD_INTERFACE:evermill_warnings>)
+  set_property(GLOBAL APPEND PROPERTY EVERMILL_LIBRARIES evermill_${name})
+endfunction()
+
+# evermill_test(NAME SOURCES a_test.cpp … DEPENDS …): one GoogleTest binary, its cases known to ctest.
+function(evermill_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main evermill_warnings)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${arg_TIMEOUT})
+endfunction()

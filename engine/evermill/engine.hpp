@@ -1,0 +1,319 @@
+// The engine: runs registered workflows durably inside this process.
+//
+//   evermill::registry registry;
+//   registry.add("fulfil_order", fulfil_order);
+//   registry.add(charge_card, [](const Charge& c) { … });
+//   evermill::engine engine(registry, {.data_directory = "data"});
+//   auto order = engine.start(fulfil_order, Order{…}, {.id = "o-1"});
+//   order.signal(approval, Approval{…});
+//   std::string tracking = order.result();
+//
+// All functions are thread-safe. Those that answer do so when the answer is durable, and throw engine_error where they
+// can't. Several engines may live in one process, each with a data directory of its own. An engine installs no signal
+// handlers and keeps no global state.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "evermill/codec.hpp"
+#include "evermill/exceptions.hpp"
+#include "evermill/failure.hpp"
+#include "evermill/handles.hpp"
+#include "evermill/payload.hpp"
+#include "evermill/registry.hpp"
+#include "evermill/task.hpp"
+
+namespace spdlog {
+class logger;
+}
+
+namespace evermill {
+
+struct engine_options {
+  /// Created where it does not exist; belongs to one engine at a time. Empty: everything is kept in memory and lost
+  /// with the engine.
+  std::filesystem::path data_directory;
+  /// How many slices instances are divided into; fixed when the directory is created. 0: what the directory has, or 4.
+  std::uint16_t partitions = 0;
+  /// Threads that run workflow code. 0: one per core.
+  unsigned workflow_threads = 0;
+  /// Threads that run native activities and steps: how many of them run at once. 0: four per core, at least 8.
+  unsigned native_threads = 0;
+  /// Processes that shell activities may run at once. 0: one per core.
+  unsigned shell_processes = 0;
+  /// An instance that has had nothing to do for this long leaves memory and is replayed when next needed.
+  std::chrono::milliseconds passivate_after{10'000};
+  /// At most this many instances are kept in memory by each partition; the longest idle ones leave first.
+  std::size_t live_instances_per_partition = 20'000;
+  /// Caches of the store, in bytes.
+  std::size_t cache_bytes = 64u << 20;
+  /// false: writes are not synced, and a power cut may lose what was acknowledged. For figures only.
+  bool sync = true;
+  /// How long the destructor waits for running activities before it abandons them; they run again at the next start.
+  std::chrono::milliseconds stop_grace{5'000};
+  /// Where log lines go. Null: warnings and errors to standard error.
+  std::shared_ptr<spdlog::logger> logger;
+};
+
+enum class engine_errc {
+  invalid_argument,   ///< an id, name or option that can't be
+  unknown_workflow,   ///< no workflow of that name is registered
+  not_found,          ///< no instance has that workflow id
+  already_exists,     ///< the workflow id is taken by an execution with another definition or input
+  closed,             ///< the execution has ended
+  locked,             ///< another process has the data directory open
+  storage,            ///< the data directory can't be read or written, or holds something else
+  overloaded,         ///< too much outside work is waiting; try again later
+  unavailable,        ///< the engine is stopping or has lost its storage
+};
+
+class engine_error : public std::runtime_error {
+ public:
+  engine_error(engine_errc code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  engine_errc code() const noexcept { return code_; }
+
+ private:
+  engine_errc code_;
+};
+
+enum class execution_status : unsigned char {
+  running = 1,
+  completed = 2,
+  failed = 3,
+  canceled = 4,
+  terminated = 5,
+  timed_out = 6,
+  continued_as_new = 7,
+};
+std::string_view to_string(execution_status status) noexcept;
+
+struct start_options {
+  /// Names the instance: 1 to 512 bytes of UTF-8 without control characters. Empty: a random UUID.
+  std::string id;
+};
+
+struct started_execution {
+  std::string workflow_id;
+  std::string run_id;
+  bool existed = false;  ///< the same start had been made before; nothing was started now
+};
+
+/// How an execution ended. `result` is set when completed (absent for no value); `cause` when it did not complete.
+struct execution_end {
+  execution_status status = execution_status::running;
+  std::optional<payload> result;
+  std::optional<failure> cause;
+};
+
+struct execution_description {
+  struct open_activity {
+    std::uint64_t scheduled_seq = 0;
+    std::string activity_type;
+    std::uint32_t attempt = 1;
+    std::optional<failure> last_failure;
+    std::chrono::sys_time<std::chrono::microseconds> not_before{};  ///< of the current attempt; epoch: at once
+  };
+  struct open_timer {
+    std::uint64_t started_seq = 0;
+    std::chrono::sys_time<std::chrono::microseconds> fire_at{};
+  };
+  std::string workflow_id;
+  std::string run_id;
+  std::string workflow_type;
+  execution_status status = execution_status::running;
+  /// "", or why a running execution takes no turns: "stuck" or "unserved", with the reason in blocked_message.
+  std::string blocked;
+  std::string blocked_message;
+  std::uint64_t blocked_at_event = 0;
+  std::chrono::sys_time<std::chrono::microseconds> started_at{};
+  std::chrono::sys_time<std::chrono::microseconds> closed_at{};
+  std::uint16_t partition = 0;
+  std::uint64_t events = 0;
+  std::vector<open_activity> activities;
+  std::vector<open_timer> timers;
+};
+
+struct listed_execution {
+  std::string workflow_id;
+  std::string run_id;
+  std::string workflow_type;
+  execution_status status = execution_status::running;
+  std::string blocked;
+  std::chrono::sys_time<std::chrono::microseconds> started_at{};
+  std::chrono::sys_time<std::chrono::microseconds> closed_at{};
+};
+
+/// One event of a history. `json` is one line: seq, type, time, then the event's own fields by their protobuf names.
+struct history_event {
+  std::uint64_t seq = 0;
+  std::string type;  ///< "ActivityTaskScheduled", …
+  std::chrono::sys_time<std::chrono::microseconds> time{};
+  std::string json;
+};
+
+/// What a follower is told as it happens; for displays. Not durable, not complete after a restart.
+struct execution_progress {
+  std::string workflow_id;
+  history_event event;
+};
+
+struct engine_statistics {
+  std::uint64_t turns = 0;
+  std::uint64_t activities_completed = 0;
+  std::uint64_t late_results = 0;  ///< of older attempts; dropped
+  std::uint64_t commits = 0;
+  std::uint64_t syncs = 0;
+  std::uint64_t bytes_written = 0;
+  std::uint64_t bytes_on_disk = 0;
+  std::size_t live_instances = 0;
+  /// "fsync": a power cut loses nothing acknowledged; "none" otherwise. Derived from how the store is really open.
+  std::string durability;
+};
+
+template <class R>
+class execution;
+
+class engine {
+ public:
+  /// Opens the data directory and goes on with everything that is unfinished in it. `registry` is copied.
+  /// Throws engine_error: locked, storage, invalid_argument.
+  explicit engine(registry registry, engine_options options = {});
+  /// Stops taking work, lets turns and their commits finish, stops activities within options.stop_grace.
+  ~engine();
+  engine(const engine&) = delete;
+  engine& operator=(const engine&) = delete;
+
+  // --- typed
+
+  /// Starts a registered workflow and returns when its start is durable. Starting an existing id again with the same
+  /// workflow and input finds that execution; with others it throws already_exists.
+  template <class R>
+  execution<R> start(task<R> (*workflow)(context), start_options options = {});
+  template <class R, class A>
+  execution<R> start(task<R> (*workflow)(context, A), const std::type_identity_t<A>& input, start_options options = {});
+  /// By name, for workflows whose code is elsewhere.
+  template <class R, class A>
+  execution<R> start(const child_workflow<R(A)>& workflow, const std::type_identity_t<A>& input,
+                     start_options options = {});
+  /// A handle on an execution that was started earlier. Does not look whether it exists.
+  template <class R>
+  execution<R> find(std::string workflow_id);
+
+  // --- untyped: what the typed functions, the command line and servers are made of
+
+  started_execution start(std::string_view workflow_type, payload input, start_options options);
+  void start(std::string_view workflow_type, payload input, start_options options,
+             std::function<void(std::optional<engine_error>, started_execution)> answer);
+  /// Durable when it returns; buffered until the code reads it.
+  void signal(std::string_view workflow_id, std::string_view signal_name, payload input);
+  /// Asks the execution to end itself; its code sees canceled_error and may clean up.
+  void cancel(std::string_view workflow_id, std::string_view reason = {});
+  /// Ends the execution now; its code is not asked.
+  void terminate(std::string_view workflow_id, std::string_view reason = {});
+  /// "Look again": safe to repeat. A stuck or unserved execution is tried anew.
+  void taint(std::string_view workflow_id);
+
+  /// Waits for the end of the execution (following continue-as-new).
+  execution_end wait(std::string_view workflow_id);
+  /// The same with a limit; nothing when it is reached.
+  std::optional<execution_end> wait_for(std::string_view workflow_id, std::chrono::milliseconds limit);
+  /// Calls `answer` once, on a thread of the engine's, when the execution ends (at once when it has), or with an error.
+  void wait(std::string_view workflow_id, std::function<void(std::optional<engine_error>, execution_end)> answer);
+
+  execution_description describe(std::string_view workflow_id) const;
+  /// Up to `limit` executions with workflow ids after `after` in the order of (partition, id); pass the last of one
+  /// page to get the next.
+  std::vector<listed_execution> list(std::string_view after, std::size_t limit) const;
+  /// The current run's events from `from_seq` on, up to `limit`.
+  std::vector<history_event> history(std::string_view workflow_id, std::uint64_t from_seq = 1,
+                                     std::size_t limit = static_cast<std::size_t>(-1)) const;
+
+  /// Calls `on_progress` after each durable turn of the execution, in order, until the returned object is destroyed.
+  /// "" follows all. Slow followers miss events rather than hold the engine up.
+  std::shared_ptr<void> follow(std::string_view workflow_id, std::function<void(const execution_progress&)> on_progress);
+
+  engine_statistics statistics() const;
+  const registry& definitions() const noexcept;
+  /// Compacts the store; for measuring sizes.
+  void compact();
+
+ private:
+
+  class impl;
+  std::unique_ptr<impl> impl_;
+};
+
+/// A handle on one execution, for as long as its engine lives. Copies are cheap.
+template <class R>
+class execution {
+ public:
+  execution(engine& owner, started_execution started) : engine_(&owner), started_(std::move(started)) {}
+
+  const std::string& id() const noexcept { return started_.workflow_id; }
+  const std::string& run_id() const noexcept { return started_.run_id; }
+  bool existed() const noexcept { return started_.existed; }
+
+  /// Waits for the end. Throws workflow_failed (also for canceled and terminated) where there is no result.
+  R result();
+  /// Calls `done` once, on a thread of the engine's: the end, or what went wrong.
+  void on_end(std::function<void(std::optional<engine_error>, execution_end)> done) {
+    engine_->wait(id(), std::move(done));
+  }
+  template <class T>
+  void signal(const evermill::signal<T>& which, const std::type_identity_t<T>& value) {
+    engine_->signal(id(), which.name, codec<T>::encode(value));
+  }
+  void cancel(std::string_view reason = {}) { engine_->cancel(id(), reason); }
+  void terminate(std::string_view reason = {}) { engine_->terminate(id(), reason); }
+  execution_description describe() const { return engine_->describe(id()); }
+
+ private:
+  engine* engine_;
+  started_execution started_;
+};
+
+// --- implementation of the typed functions
+
+template <class R>
+execution<R> engine::start(task<R> (*workflow)(context), start_options options) {
+  return {*this, start(definitions().name_of(workflow), payload{}, std::move(options))};
+}
+
+template <class R, class A>
+execution<R> engine::start(task<R> (*workflow)(context, A), const std::type_identity_t<A>& input,
+                           start_options options) {
+  return {*this, start(definitions().name_of(workflow), codec<A>::encode(input), std::move(options))};
+}
+
+template <class R, class A>
+execution<R> engine::start(const child_workflow<R(A)>& workflow, const std::type_identity_t<A>& input,
+                           start_options options) {
+  return {*this, start(workflow.name, codec<A>::encode(input), std::move(options))};
+}
+
+template <class R>
+execution<R> engine::find(std::string workflow_id) {
+  return {*this, started_execution{std::move(workflow_id), {}, true}};
+}
+
+template <class R>
+R execution<R>::result() {
+  execution_end end = engine_->wait(id());
+  if (end.status != execution_status::completed) {
+    throw workflow_failed(id(), std::string(to_string(end.status)), end.cause.value_or(failure{}));
+  }
+  if constexpr (!std::is_void_v<R>) return codec<R>::decode(end.result.value_or(payload{}));
+}
+
+}  // namespace evermill

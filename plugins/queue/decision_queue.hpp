@@ -1,0 +1,67 @@
+// Decision queues carry what makes instances decide to the partitions that own them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "messages/decision.pb.h"
+
+namespace evermill::queue {
+
+/// An item's place in its partition's queue. Dense, from 1, in the order in which the items are delivered.
+using position = std::uint64_t;
+
+struct item {
+  position at{};
+  std::shared_ptr<const messages::DecisionEvent> event;  ///< shared with the queue, which may deliver it again
+};
+
+/// The reading end of one partition's queue. Used by one thread at a time.
+class consumer {
+ public:
+  virtual ~consumer() = default;
+
+  /// Names the queue and its incarnation ("memory/7"): positions of different sources do not compare.
+  virtual const std::string& source() const = 0;
+
+  /// Appends up to `limit` items that follow the last one polled. Returns how many; 0: nothing now, and `on_readable`
+  /// will be called.
+  virtual std::size_t poll(std::vector<item>& out, std::size_t limit) = 0;
+
+  /// The items up to `through` are durably handled and need never be delivered again.
+  virtual void acknowledge(position through) = 0;
+};
+
+/// At least once, in order per partition. Thread-safe.
+class decision_queue {
+ public:
+  virtual ~decision_queue() = default;
+
+  /// Hands the event to the partition's queue. For a queue that outlives the process it is durable when `publish`
+  /// returns true. False: refused, nothing was queued (`closed`, or over the bound for new outside work).
+  virtual bool publish(partition_id partition, std::shared_ptr<const messages::DecisionEvent> event) = 0;
+
+  /// The same for several events of one partition, at the cost of one.
+  virtual bool publish(partition_id partition,
+                       std::span<const std::shared_ptr<const messages::DecisionEvent>> events) = 0;
+
+  /// Items published and not yet acknowledged; what back-pressure looks at.
+  virtual std::size_t backlog(partition_id partition) const = 0;
+
+  /// Starts reading after `after`, the last position known to be durably handled (0: from the oldest kept item). Ends
+  /// any earlier consumer of the partition. `on_readable` is called on any thread, at most once between two polls that
+  /// returned 0, whenever there is something to poll; it must be short and must not call the queue.
+  virtual std::unique_ptr<consumer> consume(partition_id partition, position after,
+                                            std::function<void()> on_readable) = 0;
+
+  /// After return, no callback runs or will run, and publish returns false.
+  virtual void close() = 0;
+};
+
+}  // namespace evermill::queue

@@ -1,0 +1,77 @@
+// A task backend runs attempts of activities: a C++ function, a process, a container, ….
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "messages/task.pb.h"
+
+namespace evermill::task {
+
+/// Tells one attempt from every other, for ever: it holds the boot number under which it was dispatched.
+struct dispatch_id {
+  std::uint32_t partition = 0;
+  std::uint64_t run = 0;
+  std::uint64_t scheduled_seq = 0;
+  std::uint32_t attempt = 0;
+  std::uint64_t boot = 0;
+  friend auto operator<=>(const dispatch_id&, const dispatch_id&) = default;
+};
+dispatch_id dispatch_id_of(const messages::ActivityTask& task);
+/// "2.17.4.1.9": partition, run, scheduled event, attempt, boot.
+std::string to_string(const dispatch_id& id);
+/// The same for every attempt of the activity: "2.17.4". What an effect outside should be keyed by.
+std::string idempotency_key(const dispatch_id& id);
+
+/// How an attempt ended. Exactly one is reported per attempt that was accepted.
+struct completed {
+  std::optional<messages::Payload> result;
+};
+struct failed {
+  messages::Failure failure;
+};
+struct canceled {};
+struct timed_out {};
+using outcome = std::variant<completed, failed, canceled, timed_out>;
+
+struct attempt_end {
+  std::shared_ptr<const messages::ActivityTask> task;
+  std::int64_t started_us = 0;  ///< since the epoch; 0: it never started
+  outcome how;
+};
+
+/// Called by a backend, on any thread, once per accepted attempt. Must be short and must not call the backend.
+using on_attempt_end = std::function<void(attempt_end&&)>;
+
+/// Thread-safe. A backend reports the end of every attempt it was given, also after `cancel` and `stop`.
+class task_backend {
+ public:
+  virtual ~task_backend() = default;
+
+  /// "native", "shell", …; for logs.
+  virtual std::string_view name() const = 0;
+
+  /// Does this backend run activities of this type?
+  virtual bool serves(std::string_view activity_type) const = 0;
+
+  /// Takes the tasks; runs them when it has room, in order of arrival. Enforces start_to_close of each attempt from the
+  /// moment it starts, and reports `timed_out` then, whether or not the work can be interrupted.
+  virtual void run(std::vector<std::shared_ptr<const messages::ActivityTask>> tasks) = 0;
+
+  /// Asks the attempt to end: it is dropped where it has not started, and told (stop token, signal to the process
+  /// group) where it has. An unknown id is ignored.
+  virtual void cancel(const dispatch_id& id) = 0;
+
+  /// Takes no more tasks, tells the running ones to stop, waits for them until `grace` is over, then abandons them.
+  /// After return `on_attempt_end` is not called any more.
+  virtual void stop(std::chrono::milliseconds grace) = 0;
+};
+
+}  // namespace evermill::task

@@ -1,0 +1,32 @@
+// The durable store: one RocksDB with a column family per `family`.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+
+#include "storage/key_value_store.hpp"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace evermill::storage {
+
+struct rocksdb_options {
+  std::filesystem::path directory;
+  /// false: writes are not synced (figures only; `durable()` tells).
+  bool sync = true;
+  std::size_t block_cache_bytes = 64u << 20;
+  std::size_t memtable_bytes = 64u << 20;   ///< all families together
+  /// For simulations and fault tests; not owned, must outlive the store. Null: the machine's file system.
+  rocksdb::Env* env = nullptr;
+  /// Flushes and compactions happen only when asked for; for deterministic simulations.
+  bool manual_background_work = false;
+};
+
+/// Opens or creates the directory and takes its lock for the life of the object. Errors: locked, read_only, no_space,
+/// io, corrupt, foreign (files that are not evermill's), newer_format.
+storage_result<std::unique_ptr<key_value_store>> open_rocksdb_store(const rocksdb_options& options);
+
+}  // namespace evermill::storage

@@ -1,0 +1,26 @@
+// A value as it is stored and sent: bytes with their content type.
+#pragma once
+
+#include <string>
+#include <utility>
+
+namespace evermill {
+
+struct payload {
+  enum class content_type : unsigned char {
+    json = 0,      ///< UTF-8 JSON text
+    protobuf = 1,  ///< a serialised message; `type_name` is its full name
+    bytes = 2,     ///< anything
+    other = 3,     ///< `type_name` is the media type
+  };
+  content_type type = content_type::json;
+  std::string type_name;
+  std::string data;
+
+  friend bool operator==(const payload&, const payload&) = default;
+};
+
+/// A payload of JSON text. The text is not checked here.
+inline payload json_payload(std::string text) { return {payload::content_type::json, {}, std::move(text)}; }
+
+}  // namespace evermill
