@@ -95,8 +95,10 @@ storage_result<std::vector<std::pair<std::uint64_t, messages::DecisionEvent>>> s
 
 // --- description: one row
 
-/// Reads the description, or creates it with `partitions` where the store is new; raises the boot number durably.
+/// Reads the description, or creates it with `partitions` (0: default_partitions) where the store is new; raises the
+/// boot number durably.
 /// Errors: `mismatch` when `partitions` is not 0 and differs from the stored one; newer_format; corrupt.
+inline constexpr std::uint32_t default_partitions = 4;
 storage_result<messages::StoreDescription> boot_store(key_value_store& store, std::uint32_t partitions,
                                                       const std::function<std::string()>& make_store_id);
 

@@ -1,0 +1,30 @@
+// Drives the task backends: gives each attempt to the backend that serves its type.
+#pragma once
+
+#include <caf/event_based_actor.hpp>
+
+#include <functional>
+#include <vector>
+
+#include "actors/protocol.hpp"
+#include "plugins/task/task_backend.hpp"
+
+namespace evermill::actors {
+
+class activity_actor final : public caf::event_based_actor {
+ public:
+  /// The backends outlive the actor. `report` takes the ends of attempts that no backend serves.
+  activity_actor(caf::actor_config& config, std::vector<task::task_backend*> backends, task::on_attempt_end report);
+
+ protected:
+  caf::behavior make_behavior() override;
+
+ private:
+  task::task_backend* backend_for(std::string_view activity_type) const;
+  void run(std::vector<std::shared_ptr<const messages::ActivityTask>>& tasks);
+
+  std::vector<task::task_backend*> backends_;
+  task::on_attempt_end report_;
+};
+
+}  // namespace evermill::actors

@@ -1,0 +1,52 @@
+#include "actors/instance_actor.hpp"
+
+#include <utility>
+
+namespace evermill::actors {
+
+instance_actor::instance_actor(caf::actor_config& config, caf::actor partition, const workflow_definition* definition,
+                               run_number run, std::uint64_t generation)
+    : caf::event_based_actor(config),
+      partition_(std::move(partition)),
+      decider_(std::make_unique<workflow::decider>(*definition, run)),
+      run_(run),
+      generation_(generation) {}
+
+caf::behavior instance_actor::make_behavior() {
+  return {[this](const instance_work_ptr& work) {
+            auto report = std::make_shared<instance_report>(work->decisions.empty() ? replay(*work) : decide(*work));
+            send(partition_, std::move(report));
+          },
+          [this](stop_atom) { quit(); }};
+}
+
+void instance_actor::on_exit() {
+  decider_.reset();
+  partition_ = nullptr;
+}
+
+instance_report instance_actor::replay(const instance_work& work) {
+  instance_report report{.run = run_, .generation = generation_, .replayed = true};
+  for (const messages::TurnRecord& turn : work.replay) {
+    report.difference = decider_->replay(turn);
+    if (report.difference) return report;
+  }
+  if (work.replay_ends) report.unfinished_steps = decider_->unfinished_steps();
+  return report;
+}
+
+instance_report instance_actor::decide(instance_work& work) {
+  instance_report report{.run = run_, .generation = generation_};
+  report.turns.reserve(work.decisions.size());
+  for (instance_work::decision& decision : work.decisions) {
+    if (decider_->closed()) {
+      report.unhandled.push_back(std::move(decision.event));
+      report.turns.emplace_back();
+    } else {
+      report.turns.push_back(decider_->handle(std::move(decision.event), decision.time));
+    }
+  }
+  return report;
+}
+
+}  // namespace evermill::actors

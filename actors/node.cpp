@@ -1,0 +1,154 @@
+#include "actors/node.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
+#include <xxhash.h>
+
+#include <stdexcept>
+#include <thread>
+
+#include "actors/activity_actor.hpp"
+#include "actors/committer_actor.hpp"
+#include "actors/partition_actor.hpp"
+
+namespace evermill::actors {
+namespace {
+
+/// How many messages an actor handles before another has its turn.
+constexpr std::size_t messages_per_turn = 300;
+constexpr std::chrono::milliseconds finish_poll_interval{2};
+
+class system_config : public caf::actor_system_config {
+ public:
+  explicit system_config(unsigned threads) {
+    add_message_types<caf::id_block::evermill>();
+    set("scheduler.policy", caf::atom("sharing"));
+    set("scheduler.max-threads", threads);
+    set("scheduler.max-throughput", messages_per_turn);
+    set("logger.console", caf::atom("none"));
+  }
+};
+
+}  // namespace
+
+partition_id partition_of(std::string_view workflow_id, std::uint16_t partitions) {
+  return partition_id(static_cast<std::uint16_t>(XXH3_64bits(workflow_id.data(), workflow_id.size()) % partitions));
+}
+
+class node::impl {
+ public:
+  impl(node_parts parts, node_options options)
+      : parts_(std::move(parts)),
+        options_(options),
+        config_(options.workflow_threads != 0 ? options.workflow_threads
+                                              : std::max(1u, std::thread::hardware_concurrency())),
+        system_(config_) {
+    committer_ = system_.spawn<committer_actor, caf::detached>(parts_.store);
+    activities_ = system_.spawn<activity_actor>(
+        parts_.backends, [this](task::attempt_end&& end) { publish_attempt_end(*parts_.queue, std::move(end)); });
+    for (std::uint16_t id = 0; id < options_.partitions; ++id) {
+      if (auto recovered = start_partition(partition_id(id)); !recovered) {
+        stop();
+        throw std::runtime_error(recovered.error().message);
+      }
+    }
+  }
+
+  ~impl() { stop(); }
+
+  void stop() {
+    parts_.queue->close();
+    for (const caf::actor& partition : partitions_) caf::anon_send(partition, stop_atom::value);
+    caf::anon_send(activities_, stop_atom::value);
+    caf::anon_send(committer_, stop_atom::value);
+    partitions_.clear();
+    activities_ = nullptr;
+    committer_ = nullptr;
+    system_.await_all_actors_done();
+  }
+
+  void drain() {
+    for (const caf::actor& partition : partitions_) caf::anon_send(partition, drain_atom::value);
+    look();  // after the answers the message before has been handled
+  }
+
+  bool finish(std::chrono::milliseconds limit) {
+    for (std::chrono::milliseconds waited{0}; waited <= limit; waited += finish_poll_interval) {
+      if (look().second && look().second) return true;  // twice: a partition may just have written to another
+      std::this_thread::sleep_for(finish_poll_interval);
+    }
+    return false;
+  }
+
+  std::pair<partition_statistics, bool> look() const {
+    std::pair<partition_statistics, bool> sum{{}, true};
+    for (const caf::actor& partition : partitions_) {
+      auto question = std::make_shared<partition_look>();
+      auto answer = question->answer.get_future();
+      caf::anon_send(partition, std::move(question));
+      const auto [figures, idle] = answer.get();
+      sum.first.turns += figures.turns;
+      sum.first.activities_closed += figures.activities_closed;
+      sum.first.late_results += figures.late_results;
+      sum.first.repeats += figures.repeats;
+      sum.first.live_instances += figures.live_instances;
+      sum.second = sum.second && idle;
+    }
+    return sum;
+  }
+
+ private:
+  storage::storage_result<void> start_partition(partition_id id) {
+    auto recovered = std::make_shared<recovery_promise>();
+    auto outcome = recovered->get_future();
+    partitions_.push_back(system_.spawn<partition_actor>(&parts_, &options_, id, committer_, activities_, recovered));
+    return outcome.get();
+  }
+
+  node_parts parts_;
+  node_options options_;
+  system_config config_;
+  caf::actor_system system_;
+  caf::actor committer_;
+  caf::actor activities_;
+  std::vector<caf::actor> partitions_;
+};
+
+node::node(node_parts parts, node_options options) : impl_(std::make_unique<impl>(std::move(parts), options)) {}
+node::~node() = default;
+void node::drain() { impl_->drain(); }
+bool node::finish(std::chrono::milliseconds limit) { return impl_->finish(limit); }
+partition_statistics node::statistics() const { return impl_->look().first; }
+
+void node::publish_attempt_end(queue::decision_queue& queue, task::attempt_end&& end) {
+  const messages::ActivityTask& task = *end.task;
+  auto event = std::make_shared<messages::DecisionEvent>();
+  event->set_workflow_id(task.workflow_id());
+  event->set_run_number(task.run_number());
+  messages::ActivityAttemptClosed& closed = *event->mutable_activity_attempt_closed();
+  const auto fill = [&](auto* message) {
+    message->set_scheduled_seq(task.scheduled_seq());
+    message->mutable_attempt()->set_number(task.attempt());
+    message->mutable_attempt()->set_dispatch_boot(task.dispatch_boot());
+    message->mutable_attempt()->set_started_us(end.started_us);
+    return message;
+  };
+  if (auto* done = std::get_if<task::completed>(&end.how)) {
+    auto* completed = fill(closed.mutable_completed());
+    if (done->result) *completed->mutable_result() = std::move(*done->result);
+  } else if (auto* failed = std::get_if<task::failed>(&end.how)) {
+    *fill(closed.mutable_failed())->mutable_failure() = std::move(failed->failure);
+  } else if (std::holds_alternative<task::timed_out>(end.how)) {
+    messages::Failure& failure = *fill(closed.mutable_timed_out())->mutable_failure();
+    failure.set_kind(messages::Failure::START_TO_CLOSE);
+    failure.set_type("StartToCloseTimeout");
+    failure.set_message("the attempt ran longer than its start-to-close timeout");
+  } else {
+    fill(closed.mutable_canceled());
+  }
+  queue.publish(partition_id(static_cast<std::uint16_t>(task.partition())), std::move(event));
+}
+
+}  // namespace evermill::actors

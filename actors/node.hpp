@@ -1,0 +1,90 @@
+// A node: the partitions of one store, their instances, the committer and the activities, as one running whole. No CAF
+// type shows here.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/partition.hpp"
+#include "actors/partition_ports.hpp"
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "base/random.hpp"
+#include "plugins/queue/decision_queue.hpp"
+#include "plugins/task/task_backend.hpp"
+#include "storage/key_value_store.hpp"
+
+namespace evermill {
+class registry;
+}
+
+namespace evermill::actors {
+
+/// What a node tells the engine around it. Called on the node's threads; must be short, thread-safe, and must not call
+/// the node.
+class node_listener {
+ public:
+  virtual ~node_listener() = default;
+  virtual void on_answer(std::uint64_t token, answer&& what) = 0;
+  virtual void on_ended(ended_execution&& what) = 0;
+  virtual void on_turn(durable_turn&& what) = 0;
+  virtual bool has_followers() = 0;
+  /// A partition has stopped because its store failed; nothing it had not acknowledged may be relied upon.
+  virtual void on_failed(const std::string& message) = 0;
+};
+
+/// Everything is owned by the caller and outlives the node.
+struct node_parts {
+  storage::key_value_store* store = nullptr;
+  queue::decision_queue* queue = nullptr;
+  evermill::clock* time = nullptr;
+  random_source* random = nullptr;
+  const registry* definitions = nullptr;
+  std::vector<task::task_backend*> backends;
+  /// Runs a step's function on a thread that may block.
+  std::function<void(std::function<void()>)> run_step;
+  node_listener* listener = nullptr;
+  log lines;
+};
+
+struct node_options {
+  boot_number boot;
+  std::uint16_t partitions = 4;
+  unsigned workflow_threads = 0;  ///< 0: one per core
+  std::chrono::microseconds passivate_after{10'000'000};
+  std::size_t live_instances_per_partition = 20'000;
+};
+
+class node {
+ public:
+  /// Recovers every partition, then runs. Throws std::runtime_error when a partition can't be recovered.
+  node(node_parts parts, node_options options);
+  /// Abandons what is not durable; call `drain` and `finish` before for a clean stop.
+  ~node();
+  node(const node&) = delete;
+  node& operator=(const node&) = delete;
+
+  /// From now on no activity and no step starts.
+  void drain();
+  /// Waits until all that was published is handled and durable, or `limit` is over. Returns whether it is.
+  bool finish(std::chrono::milliseconds limit);
+
+  /// Hands the end of an attempt to its partition's queue; what backends are given as `on_attempt_end`.
+  static void publish_attempt_end(queue::decision_queue& queue, task::attempt_end&& end);
+
+  partition_statistics statistics() const;
+
+ private:
+  class impl;
+  std::unique_ptr<impl> impl_;
+};
+
+/// Which of `partitions` a workflow id belongs to: XXH3-64 modulo. Part of the storage format.
+partition_id partition_of(std::string_view workflow_id, std::uint16_t partitions);
+
+}  // namespace evermill::actors

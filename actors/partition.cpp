@@ -1,0 +1,754 @@
+// Routing, commits and the life of runs in memory. partition_turns.cpp has what a turn does, partition_recovery.cpp
+// what happens at the start.
+#include "actors/partition.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.hpp"
+
+namespace evermill::actors {
+namespace {
+
+constexpr std::size_t poll_limit = 512;
+constexpr std::size_t due_timer_limit = 1000;
+constexpr std::size_t timer_window = 10'000;
+constexpr std::size_t replay_chunk_turns = 256;
+
+bool is_request_of_a_client(const messages::Event& event) {
+  return event.has_workflow_execution_signaled() || event.has_workflow_execution_cancel_requested();
+}
+
+}  // namespace
+
+partition::partition(partition_options options, const storage::key_value_store& store, queue::decision_queue& queue,
+                     partition_ports& ports, log log)
+    : options_(options), store_(store), queue_(queue), ports_(ports), log_(std::move(log)) {}
+
+// --- routing
+
+void partition::poll() {
+  if (failed_) return;
+  polled_.clear();
+  consumer_->poll(polled_, poll_limit);
+  readable_ = !polled_.empty();
+  for (const queue::item& item : polled_) route(item);
+  send_work();
+  if (readable_) ports_.request_poll();
+}
+
+void partition::route(const queue::item& item) {
+  if (positions_.contains(item.at)) {
+    ++statistics_.repeats;
+    return;
+  }
+  const messages::DecisionEvent& event = *item.event;
+  origin from{.position = item.at, .reply_token = event.reply_token()};
+  if (event.has_lane()) {
+    from.lane_source = static_cast<std::uint16_t>(event.lane().source_partition());
+    from.lane_number = event.lane().number();
+    if (!admit_lane(event)) {
+      positions_.add(item.at);
+      lanes_to_acknowledge_.insert(*from.lane_source);
+      ports_.request_flush();
+      return;
+    }
+  }
+  switch (event.what_case()) {
+    case messages::DecisionEvent::kEvent:
+      if (event.event().has_workflow_execution_started()) return route_start(event, from);
+      return route_event(event, from);
+    case messages::DecisionEvent::kActivityAttemptClosed: return route_attempt_closed(event, from);
+    case messages::DecisionEvent::kTaint: return route_taint(event, from);
+    case messages::DecisionEvent::kTerminate: return route_terminate(event, from);
+    case messages::DecisionEvent::kLaneAcknowledged:
+      acknowledge_lane(event.lane_acknowledged());
+      return handled(from);
+    case messages::DecisionEvent::WHAT_NOT_SET:
+      log_.warn({options_.id, event.workflow_id(), {}}, "a decision event of an unknown kind was set aside");
+      return handled(from);
+  }
+}
+
+/// Lane messages are taken once and in order: a repeat or one that comes too early has no effect.
+bool partition::admit_lane(const messages::DecisionEvent& event) {
+  const auto source = static_cast<std::uint16_t>(event.lane().source_partition());
+  const std::uint64_t number = event.lane().number();
+  const position_tracker& done = lanes_in_[source];
+  std::uint64_t& admitted = lanes_admitted_.try_emplace(source, done.low()).first->second;
+  if (number > admitted + 1) return false;
+  const bool first_time = number == admitted + 1 && !done.contains(number);
+  admitted = std::max(admitted, number);
+  if (!first_time) ++statistics_.repeats;
+  return first_time;
+}
+
+void partition::handled(const origin& from) {
+  if (from.position != 0) positions_.add(from.position);
+  gathering_.positions_moved = true;
+  if (!from.lane_source) return;
+  lanes_in_[*from.lane_source].add(from.lane_number);
+  lanes_to_acknowledge_.insert(*from.lane_source);
+  ports_.request_flush();
+}
+
+void partition::refuse(const origin& from, const std::string& workflow_id, answer::outcome what, std::string message) {
+  if (from.reply_token != 0) {
+    gathering_.out.answers.emplace_back(from.reply_token, answer{what, workflow_id, {}, false, std::move(message)});
+    ports_.request_flush();
+  }
+  handled(from);
+}
+
+void partition::acknowledge_lane(const messages::LaneAcknowledged& acknowledged) {
+  const auto destination = static_cast<std::uint16_t>(acknowledged.destination_partition());
+  outbound_lane& lane = lanes_out_[destination];
+  const std::uint64_t through = std::min(acknowledged.through(), lane.last);
+  for (std::uint64_t number = lane.acknowledged + 1; number <= through; ++number) {
+    storage::erase_outbound(gathering_.batch, options_.id, partition_id(destination), number);
+  }
+  lane.acknowledged = std::max(lane.acknowledged, through);
+}
+
+void partition::route_start(const messages::DecisionEvent& event, const origin& from) {
+  const messages::WorkflowExecutionStarted& wanted = event.event().workflow_execution_started();
+  run* existing = load_header(event.workflow_id());
+  if (failed_) return;
+  if (existing == nullptr) {
+    messages::Event started = event.event();
+    start_run(event.workflow_id(), std::move(started), from);
+    return;
+  }
+  const bool same = existing->header.workflow_type() == wanted.workflow_type() &&
+                    existing->header.input_hash() == hash_of(wanted.input());
+  if (wanted.has_parent()) {
+    messages::DecisionEvent refused;
+    refused.set_workflow_id(wanted.parent().workflow_id());
+    refused.set_run_number(wanted.parent().run_number());
+    auto& failed = *refused.mutable_event()->mutable_start_child_workflow_execution_failed();
+    failed.set_initiated_seq(wanted.parent().initiated_seq());
+    failed.mutable_failure()->set_kind(messages::Failure::ALREADY_EXISTS);
+    failed.mutable_failure()->set_type("WorkflowExecutionAlreadyExists");
+    failed.mutable_failure()->set_message("an execution with the workflow id \"" + event.workflow_id() +
+                                          "\" exists already");
+    send_over_lane(wanted.parent().workflow_id(), std::move(refused));
+    ports_.request_flush();
+  } else if (from.reply_token != 0) {
+    answer reply{same ? answer::outcome::accepted : answer::outcome::already_exists, event.workflow_id(),
+                 existing->header.run_id(), true, {}};
+    if (!same) {
+      reply.message = "the workflow id \"" + event.workflow_id() + "\" belongs to an execution of \"" +
+                      existing->header.workflow_type() + "\"" +
+                      (existing->header.workflow_type() == wanted.workflow_type() ? " with another input" : "") +
+                      "; choose another id, or start it with the same definition and input to find that one";
+    }
+    gathering_.out.answers.emplace_back(from.reply_token, std::move(reply));
+    ports_.request_flush();
+  }
+  handled(from);
+  forget(*existing);
+}
+
+void partition::route_event(const messages::DecisionEvent& event, const origin& from) {
+  run* r = load_header(event.workflow_id());
+  if (failed_) return;
+  if (r == nullptr) {
+    return refuse(from, event.workflow_id(), answer::outcome::not_found,
+                  "no execution has the workflow id \"" + event.workflow_id() + "\"");
+  }
+  if (r->is == run::state::closed || r->header.status() != messages::RUNNING) {
+    refuse(from, event.workflow_id(), answer::outcome::closed,
+           "the execution \"" + event.workflow_id() + "\" has ended");
+    return forget(*r);
+  }
+  if (event.run_number() != 0 && run_number(event.run_number()) != r->number) {
+    handled(from);
+    return forget(*r);
+  }
+  messages::Event copy = event.event();
+  deliver(*r, std::move(copy), from);
+}
+
+void partition::route_attempt_closed(const messages::DecisionEvent& event, const origin& from) {
+  const messages::ActivityAttemptClosed& closed = event.activity_attempt_closed();
+  const auto found = runs_.find(run_number(event.run_number()));
+  const auto late = [&] {
+    ++statistics_.late_results;
+    log_.debug({options_.id, event.workflow_id(), run_number(event.run_number())}, "a late activity result was dropped");
+    handled(from);
+  };
+  if (found == runs_.end()) return late();
+  run& r = *found->second;
+  const auto matching = [&](const auto& end) -> open_activity* {
+    const auto it = r.open.activities.find(event_seq(end.scheduled_seq()));
+    if (it == r.open.activities.end() || it->second.attempt != end.attempt().number() ||
+        it->second.boot != end.attempt().dispatch_boot() || it->second.closing) {
+      return nullptr;
+    }
+    return &it->second;
+  };
+  messages::Event out;
+  const auto close = [&](open_activity& activity) {
+    activity.closing = true;
+    ++statistics_.activities_closed;
+    deliver(r, std::move(out), from);
+  };
+  switch (closed.outcome_case()) {
+    case messages::ActivityAttemptClosed::kCompleted: {
+      open_activity* activity = matching(closed.completed());
+      if (activity == nullptr) return late();
+      *out.mutable_activity_task_completed() = closed.completed();
+      return close(*activity);
+    }
+    case messages::ActivityAttemptClosed::kCanceled: {
+      open_activity* activity = matching(closed.canceled());
+      if (activity == nullptr) return late();
+      *out.mutable_activity_task_canceled() = closed.canceled();
+      return close(*activity);
+    }
+    case messages::ActivityAttemptClosed::kFailed: {
+      open_activity* activity = matching(closed.failed());
+      if (activity == nullptr) return late();
+      if (retry(r, *activity, event_seq(closed.failed().scheduled_seq()), closed.failed().failure(), from)) return;
+      *out.mutable_activity_task_failed() = closed.failed();
+      return close(*activity);
+    }
+    case messages::ActivityAttemptClosed::kTimedOut: {
+      open_activity* activity = matching(closed.timed_out());
+      if (activity == nullptr) return late();
+      if (retry(r, *activity, event_seq(closed.timed_out().scheduled_seq()), closed.timed_out().failure(), from)) return;
+      *out.mutable_activity_task_timed_out() = closed.timed_out();
+      return close(*activity);
+    }
+    case messages::ActivityAttemptClosed::OUTCOME_NOT_SET: return late();
+  }
+}
+
+void partition::route_terminate(const messages::DecisionEvent& event, const origin& from) {
+  run* r = load_header(event.workflow_id());
+  if (failed_) return;
+  if (r == nullptr) {
+    return refuse(from, event.workflow_id(), answer::outcome::not_found,
+                  "no execution has the workflow id \"" + event.workflow_id() + "\"");
+  }
+  if (r->is == run::state::closed || r->header.status() != messages::RUNNING) {
+    refuse(from, event.workflow_id(), answer::outcome::closed,
+           "the execution \"" + event.workflow_id() + "\" has ended");
+    return forget(*r);
+  }
+  if (!r->state_known && !restore_state(*r)) return;
+  workflow::turn turn;
+  turn.record.set_time_us(std::max(to_micros(ports_.now()), to_micros(r->time)));
+  turn.record.add_events()->mutable_workflow_execution_terminated()->set_reason(event.terminate().reason());
+  r->generation = next_generation_++;  // a turn that the instance may still report is void
+  append_turn(*r, std::move(turn), from);
+  requeue_waiting(*r);
+}
+
+void partition::route_taint(const messages::DecisionEvent& event, const origin& from) {
+  run* r = load_header(event.workflow_id());
+  if (failed_) return;
+  if (r == nullptr) {
+    return refuse(from, event.workflow_id(), answer::outcome::not_found,
+                  "no execution has the workflow id \"" + event.workflow_id() + "\"");
+  }
+  if (from.reply_token != 0) {
+    gathering_.out.answers.emplace_back(
+        from.reply_token, answer{answer::outcome::accepted, event.workflow_id(), r->header.run_id(), true, {}});
+    ports_.request_flush();
+  }
+  handled(from);
+  if (r->header.status() != messages::RUNNING || r->is == run::state::closed) return forget(*r);
+  if (r->is == run::state::absent || r->is == run::state::blocked) load(*r);
+}
+
+// --- runs in memory
+
+/// The current run of a workflow id, from memory or from its header; null when there is none.
+run* partition::load_header(const std::string& workflow_id) {
+  if (const auto it = current_.find(workflow_id); it != current_.end()) return it->second;
+  auto header = storage::find_header(store_, options_.id, workflow_id);
+  if (!header) {
+    corrupt(header.error());
+    return nullptr;
+  }
+  if (!*header) return nullptr;
+  return &create_run(workflow_id, std::move(**header));
+}
+
+run& partition::create_run(std::string workflow_id, messages::InstanceHeader header) {
+  auto owned = std::make_unique<run>();
+  run& r = *owned;
+  r.workflow_id = std::move(workflow_id);
+  r.number = run_number(header.run_number());
+  r.header = std::move(header);
+  if (r.header.status() != messages::RUNNING) r.is = run::state::closed;
+  if (r.header.blocked().reason() != messages::Blocked::NONE) {
+    r.is = run::state::blocked;
+    r.has_inbox = true;
+  }
+  runs_[r.number] = std::move(owned);
+  current_[r.workflow_id] = &r;
+  return r;
+}
+
+/// Removes a run that memory has no reason to hold: nothing in flight, nothing undurable, nothing open.
+void partition::forget(run& r) {
+  const bool quiet = r.turns_not_durable == 0 && r.in_flight.empty() && r.waiting.empty() && r.open.activities.empty() &&
+                     r.next_work.decisions.empty();
+  if (!quiet || (r.is != run::state::absent && r.is != run::state::closed && r.is != run::state::blocked)) return;
+  take_down(r);
+  if (const auto it = current_.find(r.workflow_id); it != current_.end() && it->second == &r) current_.erase(it);
+  runs_.erase(r.number);
+}
+
+void partition::deliver(run& r, messages::Event&& event, const origin& from) {
+  switch (r.is) {
+    case run::state::live: return give(r, std::move(event), from);
+    case run::state::loading: r.waiting.emplace_back(std::move(event), from); return;
+    case run::state::absent:
+      r.waiting.emplace_back(std::move(event), from);
+      return load(r);
+    case run::state::blocked: return park(r, std::move(event), from);
+    case run::state::closed: return refuse(from, r.workflow_id, answer::outcome::closed, "the execution has ended");
+  }
+}
+
+void partition::give(run& r, messages::Event&& event, const origin& from) {
+  r.time = std::max(r.time, ports_.now());
+  r.in_flight.push_back(from);
+  if (r.next_work.decisions.empty()) runs_with_work_.push_back(r.number);
+  r.next_work.decisions.push_back({std::move(event), r.time});
+  touch(r);
+}
+
+void partition::send_work() {
+  for (const run_number number : runs_with_work_) {
+    const auto it = runs_.find(number);
+    if (it == runs_.end() || it->second->next_work.decisions.empty()) continue;
+    ports_.give_work(number, std::exchange(it->second->next_work, {}));
+  }
+  runs_with_work_.clear();
+}
+
+void partition::bring_up(run& r, const workflow_definition& definition) {
+  r.generation = next_generation_++;
+  ports_.start_instance(r.number, r.generation, definition);
+  r.instance_up = true;
+  ++statistics_.live_instances;
+}
+
+void partition::take_down(run& r) {
+  if (!r.instance_up) return;
+  r.instance_up = false;
+  r.generation = next_generation_++;
+  ports_.stop_instance(r.number);
+  --statistics_.live_instances;
+  if (r.idle_place) idle_order_.erase(*r.idle_place);
+  r.idle_place.reset();
+}
+
+void partition::load(run& r) {
+  if (r.has_inbox && r.turns_not_durable > 0) {  // what is parked is read from the store
+    r.load_when_durable = true;
+    return;
+  }
+  const workflow_definition* definition = ports_.find_workflow(r.header.workflow_type());
+  if (definition == nullptr) {
+    return block(r, messages::Blocked::UNSERVED, {},
+                 "no workflow named \"" + r.header.workflow_type() + "\" is registered in this process");
+  }
+  r.is = run::state::loading;
+  bring_up(r, *definition);
+  r.replay = std::make_unique<storage::journal_reader>(store_, options_.id, r.number);
+  r.replayed = {};
+  if (!r.state_known) r.last = event_seq(0);
+  send_replay_chunk(r);
+}
+
+void partition::send_replay_chunk(run& r) {
+  instance_work work;
+  storage::stored_turn turn;
+  while (work.replay.size() < replay_chunk_turns) {
+    auto more = r.replay->next(turn);
+    if (!more) return corrupt(more.error());
+    if (!*more) {
+      work.replay_ends = true;
+      r.replay.reset();
+      break;
+    }
+    if (!r.state_known) {
+      std::uint64_t seq = turn.first.value;
+      for (const messages::Event& event : turn.record.events()) {
+        if (event.has_workflow_execution_started() && event.workflow_execution_started().has_parent()) {
+          r.parent = event.workflow_execution_started().parent();
+        }
+        r.replayed.apply(event_seq(seq++), turn.first, event);
+      }
+      r.last = turn.last();
+      r.time = from_micros(turn.record.time_us());
+    }
+    work.replay.push_back(std::move(turn.record));
+  }
+  ports_.give_work(r.number, std::move(work));
+}
+
+void partition::on_replayed(run& r, instance_report&& report) {
+  if (report.difference) {
+    r.replay.reset();
+    take_down(r);
+    return block(r, messages::Blocked::STUCK, report.difference->at, report.difference->message);
+  }
+  if (r.replay) return send_replay_chunk(r);
+  if (!r.state_known) {
+    for (auto& [seq, activity] : r.open.activities) {
+      if (r.replayed.activities.contains(seq)) r.replayed.activities[seq] = activity;
+    }
+    r.open = std::move(r.replayed);
+    r.state_known = true;
+  }
+  r.replayed = {};
+  r.is = run::state::live;
+  touch(r);
+  if (r.header.blocked().reason() != messages::Blocked::NONE) unblock(r);
+  for (workflow::step_run& step : report.unfinished_steps) {
+    gathering_.out.steps.push_back({r.workflow_id, r.number, std::move(step)});
+    ports_.request_flush();
+  }
+  deliver_parked(r);
+  for (auto& [event, from] : std::exchange(r.waiting, {})) give(r, std::move(event), from);
+}
+
+void partition::block(run& r, messages::Blocked::Reason reason, event_seq at, std::string message) {
+  const bool known = r.header.blocked().reason() == reason && r.header.blocked().message() == message;
+  r.is = run::state::blocked;
+  if (!known) {
+    log_.warn(about(r), "the execution takes no turns: {}", message);
+    r.header.mutable_blocked()->set_reason(reason);
+    r.header.mutable_blocked()->set_event_seq(at.value);
+    r.header.mutable_blocked()->set_message(std::move(message));
+    storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
+    ++r.turns_not_durable;
+    gathering_.turns_of.push_back(r.number);
+    ports_.request_flush();
+  }
+  r.has_inbox = true;
+  update_open_work(r);
+  for (auto& [event, from] : std::exchange(r.waiting, {})) park(r, std::move(event), from);
+}
+
+void partition::unblock(run& r) {
+  log_.info(about(r), "the execution goes on");
+  r.header.clear_blocked();
+  storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
+  ++r.turns_not_durable;
+  gathering_.turns_of.push_back(r.number);
+  ports_.request_flush();
+}
+
+void partition::park(run& r, messages::Event&& event, const origin& from) {
+  if (from.parked_index) return;  // it is in the inbox already
+  if (r.next_parked == 0) {
+    auto rows = storage::scan_parked(store_, options_.id, r.number);
+    if (!rows) return corrupt(rows.error());
+    r.next_parked = rows->empty() ? 1 : rows->back().first + 1;
+  }
+  messages::DecisionEvent parked;
+  parked.set_workflow_id(r.workflow_id);
+  parked.set_run_number(r.number.value);
+  *parked.mutable_event() = std::move(event);
+  storage::put_parked(gathering_.batch, options_.id, r.number, r.next_parked++, parked);
+  r.has_inbox = true;
+  ++r.turns_not_durable;
+  gathering_.turns_of.push_back(r.number);
+  if (from.reply_token != 0) {
+    gathering_.out.answers.emplace_back(
+        from.reply_token, answer{answer::outcome::accepted, r.workflow_id, r.header.run_id(), false, {}});
+  }
+  handled(from);
+  ports_.request_flush();
+}
+
+void partition::deliver_parked(run& r) {
+  if (!r.has_inbox) return;
+  auto rows = storage::scan_parked(store_, options_.id, r.number);
+  if (!rows) return corrupt(rows.error());
+  r.next_parked = 0;
+  r.parked_left = rows->size();
+  for (auto& [index, parked] : *rows) give(r, std::move(*parked.mutable_event()), origin{.parked_index = index});
+  if (rows->empty()) r.has_inbox = false;
+}
+
+void partition::unpark(run& r, const origin& from) {
+  if (!from.parked_index) return;
+  storage::erase_parked(gathering_.batch, options_.id, r.number, *from.parked_index);
+  if (--r.parked_left > 0) return;
+  r.has_inbox = false;
+  update_open_work(r);
+}
+
+/// Reads the journal of a run whose code is not asked.
+bool partition::restore_state(run& r) {
+  storage::journal_reader reader(store_, options_.id, r.number);
+  storage::stored_turn turn;
+  open_commands open;
+  while (true) {
+    auto more = reader.next(turn);
+    if (!more) {
+      corrupt(more.error());
+      return false;
+    }
+    if (!*more) break;
+    std::uint64_t seq = turn.first.value;
+    for (const messages::Event& event : turn.record.events()) {
+      if (event.has_workflow_execution_started() && event.workflow_execution_started().has_parent()) {
+        r.parent = event.workflow_execution_started().parent();
+      }
+      open.apply(event_seq(seq++), turn.first, event);
+    }
+    r.last = turn.last();
+    r.time = from_micros(turn.record.time_us());
+  }
+  for (auto& [seq, activity] : r.open.activities) {
+    if (open.activities.contains(seq)) open.activities[seq] = activity;
+  }
+  r.open = std::move(open);
+  r.state_known = true;
+  return true;
+}
+
+void partition::touch(run& r) {
+  r.last_used = r.time;
+  if (r.idle_place) {
+    idle_order_.splice(idle_order_.end(), idle_order_, *r.idle_place);
+  } else {
+    r.idle_place = idle_order_.insert(idle_order_.end(), r.number);
+    if (idle_order_.size() == 1) set_tick();
+  }
+}
+
+void partition::passivate(run& r) {
+  take_down(r);
+  r.is = run::state::absent;
+  forget(r);
+}
+
+/// Only clean instances leave, longest idle first: those idle for long, and more while there are too many.
+void partition::passivate_idle() {
+  const timestamp limit = ports_.now() - options_.passivate_after;
+  for (auto it = idle_order_.begin(); it != idle_order_.end();) {
+    run& r = *runs_.at(*it++);
+    const bool crowded = idle_order_.size() > options_.max_live_instances;
+    if (!crowded && r.last_used > limit) return;
+    const bool clean = r.is == run::state::live && r.in_flight.empty() && r.turns_not_durable == 0 &&
+                       r.waiting.empty() && r.open.steps.empty() && !r.has_inbox;
+    if (clean) passivate(r);
+  }
+}
+
+// --- reports and commits
+
+void partition::on_report(instance_report&& report) {
+  const auto it = runs_.find(report.run);
+  if (failed_ || it == runs_.end() || it->second->generation != report.generation) return;
+  run& r = *it->second;
+  if (report.replayed) {
+    on_replayed(r, std::move(report));
+    return send_work();
+  }
+  auto unhandled = report.unhandled.begin();
+  for (std::optional<workflow::turn>& turn : report.turns) {
+    const origin from = r.in_flight.front();
+    r.in_flight.pop_front();
+    if (r.is == run::state::closed) {
+      EVERMILL_CHECK(unhandled != report.unhandled.end(), "an ended run returns every later decision");
+      r.waiting.emplace_back(std::move(*unhandled++), from);
+    } else if (turn) {
+      append_turn(r, std::move(*turn), from);
+    } else {
+      if (from.reply_token != 0) refuse(from, r.workflow_id, answer::outcome::accepted, {});
+      unpark(r, from);
+      handled(from);
+    }
+  }
+  if (r.is == run::state::closed) {
+    requeue_waiting(r);
+    forget(r);
+  }
+  send_work();
+}
+
+/// What came for a run that has ended belongs to the run that continues it, or to nobody.
+void partition::requeue_waiting(run& ended) {
+  const auto it = current_.find(ended.workflow_id);
+  run* next = it != current_.end() && it->second != &ended ? it->second : nullptr;
+  for (auto& [event, from] : std::exchange(ended.waiting, {})) {
+    if (next != nullptr && is_request_of_a_client(event)) {
+      deliver(*next, std::move(event), from);
+    } else {
+      refuse(from, ended.workflow_id, answer::outcome::closed,
+             "the execution \"" + ended.workflow_id + "\" has ended");
+    }
+  }
+}
+
+void partition::flush() {
+  flush_requested_ = false;
+  if (failed_ || write_in_flight_) return;
+  if (gathering_.batch.empty() && lanes_to_acknowledge_.empty()) {
+    if (!gathering_.out.empty()) ports_.release(std::exchange(gathering_.out, {}));
+    return;
+  }
+  for (const std::uint16_t source : lanes_to_acknowledge_) {
+    auto event = std::make_shared<messages::DecisionEvent>();
+    event->mutable_lane_acknowledged()->set_destination_partition(options_.id.value);
+    event->mutable_lane_acknowledged()->set_through(lanes_in_[source].low());
+    gathering_.out.outbound.emplace_back(partition_id(source), std::move(event));
+  }
+  lanes_to_acknowledge_.clear();
+  last_commit_ = last_commit_.next();
+  put_partition_state();
+  gathering_.low_water = positions_.low();
+  writing_ = std::exchange(gathering_, {});
+  write_in_flight_ = true;
+  ports_.submit(std::move(writing_.batch));
+}
+
+void partition::put_partition_state() {
+  messages::PartitionState state;
+  state.set_commit_number(last_commit_.value);
+  state.set_last_run_number(last_run_.value);
+  state.set_open_work_watermark(open_runs_.empty() ? last_run_.value + 1 : open_runs_.begin()->value);
+  const auto add = [&](std::string source, const position_tracker& tracker) {
+    messages::ConsumedPositions& consumed = *state.add_consumed();
+    consumed.set_source(std::move(source));
+    consumed.set_low_water(tracker.low());
+    for (const auto& [first, last] : tracker.ranges()) {
+      consumed.add_handled_ranges(first);
+      consumed.add_handled_ranges(last);
+    }
+  };
+  add(consumer_ ? consumer_->source() : "", positions_);
+  for (const auto& [source, tracker] : lanes_in_) add("lane/" + std::to_string(source), tracker);
+  for (const auto& [destination, lane] : lanes_out_) {
+    messages::OutboundLane& out = *state.add_outbound();
+    out.set_destination_partition(destination);
+    out.set_last_number(lane.last);
+    out.set_acknowledged(lane.acknowledged);
+  }
+  storage::put_partition_state(gathering_.batch, options_.id, state);
+}
+
+void partition::on_committed() {
+  EVERMILL_CHECK(write_in_flight_, "a commit is reported once");
+  write_in_flight_ = false;
+  commit done = std::exchange(writing_, {});
+  if (consumer_) consumer_->acknowledge(done.low_water);
+  for (const storage::timer_row& timer : done.timers) arm(timer);
+  for (const auto& [when, key] : done.retries) retries_.emplace(when, key);
+  ports_.release(std::move(done.out));
+  for (const run_number number : done.turns_of) {
+    const auto it = runs_.find(number);
+    if (it == runs_.end()) continue;
+    --it->second->turns_not_durable;
+    if (it->second->is == run::state::closed) {
+      forget(*it->second);
+    } else if (it->second->load_when_durable && it->second->turns_not_durable == 0) {
+      it->second->load_when_durable = false;
+      load(*it->second);
+    }
+  }
+  if (idle_order_.size() > options_.max_live_instances) passivate_idle();
+  if (!done.timers.empty() || !done.retries.empty()) set_tick();
+  flush();
+}
+
+void partition::on_commit_failed(const storage::storage_error& error) { corrupt(error); }
+
+/// The outcome of a write is unknown, or what was read is wrong: nothing that is in memory may be acted upon any more.
+void partition::corrupt(const storage::storage_error& error) {
+  if (failed_) return;
+  failed_ = true;
+  log_.error({options_.id, {}, {}}, "the partition stops: {}", error.message);
+  for (const auto& [number, r] : runs_) {
+    if (r->instance_up) ports_.stop_instance(number);
+  }
+}
+
+bool partition::idle() const {
+  if (failed_) return true;
+  if (readable_ || write_in_flight_ || !gathering_.batch.empty() || !gathering_.out.empty()) return false;
+  return std::all_of(runs_.begin(), runs_.end(), [](const auto& entry) {
+    return entry.second->in_flight.empty() && entry.second->is != run::state::loading;
+  });
+}
+
+// --- time
+
+void partition::arm(const storage::timer_row& timer) {
+  const bool within = all_timers_known_ || timer <= timer_scan_ || (!timers_.empty() && timer < *timers_.rbegin());
+  if (!within) return;  // the scan will find it when its time comes near
+  timers_.insert(timer);
+  if (timers_.size() <= timer_window) return;
+  timers_.erase(std::prev(timers_.end()));
+  all_timers_known_ = false;
+}
+
+void partition::disarm(const storage::timer_row& timer) { timers_.erase(timer); }
+
+void partition::refill_timers() {
+  if (all_timers_known_ || !timers_.empty()) return;
+  auto rows = storage::scan_timers(store_, options_.id, timer_scan_, timer_window);
+  if (!rows) return corrupt(rows.error());
+  all_timers_known_ = rows->size() < timer_window;
+  timers_.insert(rows->begin(), rows->end());
+}
+
+void partition::on_tick() {
+  tick_at_ = {};
+  if (failed_) return;
+  const timestamp now = ports_.now();
+  effects out;
+  for (std::size_t n = 0; n < due_timer_limit; ++n) {
+    refill_timers();
+    if (failed_ || timers_.empty() || timers_.begin()->fire_at > now) break;
+    auto timer = timers_.extract(timers_.begin());
+    timer_scan_ = std::max(timer_scan_, timer.value());
+    auto event = std::make_shared<messages::DecisionEvent>();
+    event->set_workflow_id(timer.value().workflow_id);
+    event->set_run_number(timer.value().run.value);
+    event->mutable_event()->mutable_timer_fired()->set_started_seq(timer.value().started.value);
+    out.outbound.emplace_back(options_.id, std::move(event));
+  }
+  while (!retries_.empty() && retries_.begin()->first <= now) {
+    const retry_key key = retries_.extract(retries_.begin()).mapped();
+    const auto r = runs_.find(key.run);
+    if (r == runs_.end() || draining_) continue;
+    const auto activity = r->second->open.activities.find(key.scheduled);
+    if (activity != r->second->open.activities.end() && !activity->second.closing) {
+      out.tasks.push_back(activity->second.task);
+    }
+  }
+  if (!out.empty()) ports_.release(std::move(out));
+  passivate_idle();
+  set_tick();
+}
+
+void partition::set_tick() {
+  if (failed_) return;
+  std::optional<timestamp> next;
+  const auto consider = [&](timestamp when) { next = next ? std::min(*next, when) : when; };
+  refill_timers();
+  if (!timers_.empty()) consider(timers_.begin()->fire_at);
+  if (!retries_.empty()) consider(retries_.begin()->first);
+  if (!idle_order_.empty()) {
+    // An instance that may not leave yet is looked at again a little later.
+    const timestamp soonest = ports_.now() + options_.passivate_after / 4;
+    consider(std::max(runs_.at(idle_order_.front())->last_used + options_.passivate_after, soonest));
+  }
+  if (!next || (tick_at_ != timestamp{} && tick_at_ <= *next)) return;
+  tick_at_ = *next;
+  ports_.request_tick(*next);
+}
+
+}  // namespace evermill::actors

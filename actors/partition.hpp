@@ -1,0 +1,188 @@
+// A partition: the decisions about a fixed slice of all instances, and the commits that make them durable.
+//
+//   decision queue ─▶ poll ─▶ route ─▶ instance ─▶ on_report ─▶ append ─▶ flush ─▶ submit ─▶ on_committed ─▶ effects
+//
+// Plain code without threads: one caller at a time, the partition actor or a test. Rules that hold throughout:
+//   - append_turn is the only place that adds to a journal;
+//   - nothing leaves through ports.release before the commit that holds it is durable;
+//   - a position counts as handled only in the commit that holds its turn (or parks its event);
+//   - after a failed commit the partition does nothing any more: its state is rebuilt from the store.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/partition_ports.hpp"
+#include "actors/position_tracker.hpp"
+#include "actors/run.hpp"
+#include "base/log.hpp"
+#include "storage/journal.hpp"
+
+namespace evermill::actors {
+
+struct partition_options {
+  partition_id id;
+  boot_number boot;
+  std::chrono::microseconds passivate_after{10'000'000};
+  std::size_t max_live_instances = 20'000;
+};
+
+struct partition_statistics {
+  std::uint64_t turns = 0;
+  std::uint64_t activities_closed = 0;
+  std::uint64_t late_results = 0;
+  std::uint64_t repeats = 0;
+  std::size_t live_instances = 0;
+};
+
+class partition {
+ public:
+  /// `store`, `ports` and `queue` must outlive the partition.
+  partition(partition_options options, const storage::key_value_store& store, queue::decision_queue& queue,
+            partition_ports& ports, log log);
+
+  /// Reads what is unfinished and goes on with it; then starts to read the queue. An error ends the partition.
+  storage::storage_result<void> recover(std::function<void()> on_readable);
+
+  void poll();
+  void on_report(instance_report&& report);
+  void flush();
+  void on_committed();
+  void on_commit_failed(const storage::storage_error& error);
+  void on_tick();
+
+  /// From now on no activity or step is dispatched; they stay open for the next boot.
+  void drain() { draining_ = true; }
+  /// Is every event that was published handled and durable?
+  bool idle() const;
+  bool failed() const noexcept { return failed_; }
+  const partition_statistics& statistics() const noexcept { return statistics_; }
+
+ private:
+  struct commit {
+    storage::write_batch batch;
+    effects out;
+    std::vector<run_number> turns_of;                      // runs with a turn in this commit
+    std::vector<std::pair<timestamp, retry_key>> retries;  // to arm once durable
+    std::vector<storage::timer_row> timers;                // to arm once durable
+    std::uint64_t low_water = 0;                           // of the queue
+    bool positions_moved = false;
+  };
+
+  // routing
+  void route(const queue::item& item);
+  void route_start(const messages::DecisionEvent& event, const origin& from);
+  void route_event(const messages::DecisionEvent& event, const origin& from);
+  void route_attempt_closed(const messages::DecisionEvent& event, const origin& from);
+  void route_terminate(const messages::DecisionEvent& event, const origin& from);
+  void route_taint(const messages::DecisionEvent& event, const origin& from);
+  void acknowledge_lane(const messages::LaneAcknowledged& acknowledged);
+  bool admit_lane(const messages::DecisionEvent& event);
+  void refuse(const origin& from, const std::string& workflow_id, answer::outcome what, std::string message);
+  void handled(const origin& from);
+
+  // runs
+
+  run* load_header(const std::string& workflow_id);
+  run& create_run(std::string workflow_id, messages::InstanceHeader header);
+  void deliver(run& r, messages::Event&& event, const origin& from);
+  void give(run& r, messages::Event&& event, const origin& from);
+  void send_work();
+  void bring_up(run& r, const workflow_definition& definition);
+  void take_down(run& r);
+  void load(run& r);
+  void send_replay_chunk(run& r);
+  void on_replayed(run& r, instance_report&& report);
+  void block(run& r, messages::Blocked::Reason reason, event_seq at, std::string message);
+  void unblock(run& r);
+  void park(run& r, messages::Event&& event, const origin& from);
+  void deliver_parked(run& r);
+  void unpark(run& r, const origin& from);
+  bool restore_state(run& r);
+  void forget(run& r);
+  void requeue_waiting(run& ended);
+  void touch(run& r);
+  void passivate(run& r);
+  void passivate_idle();
+
+  // turns
+  void append_turn(run& r, workflow::turn&& turn, const origin& from);
+  void apply(run& r, event_seq first, workflow::turn& turn);
+  void schedule_activity(run& r, event_seq seq, event_seq turn_first, messages::ActivityTaskScheduled& scheduled);
+  void start_child(run& r, event_seq seq, messages::StartChildWorkflowExecutionInitiated& initiated);
+  void cancel_child(const run& r, const messages::RequestCancelChildWorkflowExecutionInitiated& request);
+  void close_run(run& r, event_seq turn_first, messages::Event& end);
+  void continue_run(run& r, workflow::turn& turn);
+  void start_run(std::string workflow_id, messages::Event&& started, const origin& from);
+  void tell_parent(const run& r, const messages::Event& end);
+  void update_open_work(run& r);
+  void send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event);
+  bool retry(run& r, open_activity& activity, event_seq seq, const messages::Failure& failure, const origin& from);
+  bool recover_activity(run& r, event_seq seq, open_activity& activity);
+  storage::storage_result<void> recover_run(storage::run_open_work&& work);
+  storage::storage_result<void> recover_lanes();
+
+  // timers
+  void arm(const storage::timer_row& timer);
+  void disarm(const storage::timer_row& timer);
+  void refill_timers();
+  void set_tick();
+
+  static std::uint64_t hash_of(const messages::Payload& input);
+  void corrupt(const storage::storage_error& error);
+  void put_partition_state();
+  log_subject about(const run& r) const { return {options_.id, r.workflow_id, r.number}; }
+
+  const partition_options options_;
+  const storage::key_value_store& store_;
+  queue::decision_queue& queue_;
+  partition_ports& ports_;
+  const log log_;
+
+  std::unique_ptr<queue::consumer> consumer_;
+  std::vector<queue::item> polled_;
+  bool readable_ = false;
+
+  std::unordered_map<run_number, std::unique_ptr<run>> runs_;
+  std::unordered_map<std::string, run*> current_;  // by workflow id
+  std::vector<run_number> runs_with_work_;
+  std::list<run_number> idle_order_;               // live runs, longest idle first
+  std::uint64_t next_generation_ = 1;
+
+  commit gathering_;
+  commit writing_;
+  bool write_in_flight_ = false;
+  bool flush_requested_ = false;
+  bool draining_ = false;
+  bool failed_ = false;
+
+  position_tracker positions_;
+  std::map<std::uint16_t, position_tracker> lanes_in_;
+  std::map<std::uint16_t, std::uint64_t> lanes_admitted_;
+  std::set<std::uint16_t> lanes_to_acknowledge_;
+  struct outbound_lane {
+    std::uint64_t last = 0;
+    std::uint64_t acknowledged = 0;
+  };
+  std::map<std::uint16_t, outbound_lane> lanes_out_;
+  commit_number last_commit_;
+  run_number last_run_;
+  std::set<run_number> open_runs_;  // with a row of open work
+
+  std::set<storage::timer_row> timers_;       // the earliest ones that are stored
+  storage::timer_row timer_scan_;             // rows up to here have been seen
+  bool all_timers_known_ = false;             // no stored timer lies behind the last of timers_
+  std::multimap<timestamp, retry_key> retries_;
+  timestamp tick_at_{};
+
+  partition_statistics statistics_;
+};
+
+}  // namespace evermill::actors

@@ -1,0 +1,128 @@
+#include "actors/partition_actor.hpp"
+
+#include <caf/send.hpp>
+
+#include <utility>
+
+#include "actors/instance_actor.hpp"
+#include "evermill/registry.hpp"
+
+namespace evermill::actors {
+
+partition_actor::partition_actor(caf::actor_config& config, const node_parts* parts, const node_options* node,
+                                 partition_id id, caf::actor committer, caf::actor activities,
+                                 std::shared_ptr<recovery_promise> recovered)
+    : caf::event_based_actor(config),
+      parts_(parts),
+      node_(node),
+      id_(id),
+      committer_(std::move(committer)),
+      activities_(std::move(activities)),
+      recovered_(std::move(recovered)),
+      partition_({id, node->boot, node->passivate_after, node->live_instances_per_partition}, *parts->store,
+                 *parts->queue, *this, parts->lines) {}
+
+caf::behavior partition_actor::make_behavior() {
+  recovered_->set_value(partition_.recover(
+      [me = caf::actor_cast<caf::actor>(this)] { caf::anon_send(me, readable_atom::value); }));
+  recovered_.reset();
+  return {[this](const instance_report_ptr& report) { partition_.on_report(std::move(*report)); },
+          [this](const commit_outcome_ptr& outcome) {
+            if (!outcome->error) return partition_.on_committed();
+            partition_.on_commit_failed(*outcome->error);
+            if (!std::exchange(failure_told_, true)) parts_->listener->on_failed(outcome->error->message);
+          },
+          [this](readable_atom) { partition_.poll(); },
+          [this](flush_atom) {
+            flush_pending_ = false;
+            partition_.flush();
+          },
+          [this](tick_atom) {
+            alarm_ = 0;
+            partition_.on_tick();
+          },
+          [this](drain_atom) { partition_.drain(); },
+          [this](const partition_look_ptr& look) {
+            look->answer.set_value({partition_.statistics(), partition_.idle()});
+          },
+          [this](stop_atom) { quit(); }};
+}
+
+void partition_actor::on_exit() {
+  if (alarm_ != 0) parts_->time->cancel_alarm(alarm_);
+  for (auto& [run, instance] : instances_) caf::anon_send(instance, stop_atom::value);
+  instances_.clear();
+  committer_ = nullptr;
+  activities_ = nullptr;
+}
+
+timestamp partition_actor::now() { return parts_->time->now(); }
+std::uint64_t partition_actor::random() { return parts_->random->next(); }
+std::string partition_actor::make_run_id() { return make_uuid(*parts_->random); }
+bool partition_actor::has_followers() { return parts_->listener->has_followers(); }
+
+const workflow_definition* partition_actor::find_workflow(const std::string& type) {
+  return parts_->definitions->find_workflow(type);
+}
+
+partition_id partition_actor::partition_of(const std::string& workflow_id) {
+  return actors::partition_of(workflow_id, node_->partitions);
+}
+
+void partition_actor::start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) {
+  instances_[run] = spawn<instance_actor>(caf::actor_cast<caf::actor>(this), &definition, run, generation);
+}
+
+void partition_actor::give_work(run_number run, instance_work&& work) {
+  const auto it = instances_.find(run);
+  if (it != instances_.end()) send(it->second, std::make_shared<instance_work>(std::move(work)));
+}
+
+void partition_actor::stop_instance(run_number run) {
+  const auto it = instances_.find(run);
+  if (it == instances_.end()) return;
+  send(it->second, stop_atom::value);
+  instances_.erase(it);
+}
+
+void partition_actor::submit(storage::write_batch&& batch) {
+  send(committer_, std::make_shared<commit_request>(commit_request{std::move(batch)}));
+}
+
+void partition_actor::request_flush() {
+  if (!std::exchange(flush_pending_, true)) send(this, flush_atom::value);
+}
+
+void partition_actor::request_poll() { send(this, readable_atom::value); }
+
+void partition_actor::request_tick(timestamp when) {
+  if (alarm_ != 0) parts_->time->cancel_alarm(alarm_);
+  alarm_ = parts_->time->set_alarm(when, [me = caf::actor_cast<caf::actor>(this)] { caf::anon_send(me, tick_atom::value); });
+}
+
+void partition_actor::release(effects&& what) {
+  if (!what.tasks.empty() || !what.cancellations.empty()) {
+    auto message = std::make_shared<dispatch>();
+    message->tasks = std::move(what.tasks);
+    message->cancellations = std::move(what.cancellations);
+    send(activities_, std::move(message));
+  }
+  for (step_effect& step : what.steps) run_step(std::move(step));
+  for (auto& [destination, event] : what.outbound) parts_->queue->publish(destination, std::move(event));
+  for (auto& [token, reply] : what.answers) parts_->listener->on_answer(token, std::move(reply));
+  for (durable_turn& turn : what.turns) parts_->listener->on_turn(std::move(turn));
+  for (ended_execution& ended : what.ended) parts_->listener->on_ended(std::move(ended));
+}
+
+void partition_actor::run_step(step_effect&& effect) {
+  parts_->run_step([queue = parts_->queue, id = id_, effect = std::make_shared<step_effect>(std::move(effect))] {
+    auto event = std::make_shared<messages::DecisionEvent>();
+    event->set_workflow_id(effect->workflow_id);
+    event->set_run_number(effect->run.value);
+    *event->mutable_event()->mutable_marker_recorded() = effect->step.run();
+    event->mutable_event()->mutable_marker_recorded()->set_scheduled_seq(effect->step.scheduled.value);
+    queue->publish(id, std::move(event));
+  });
+}
+
+}  // namespace evermill::actors

@@ -1,0 +1,55 @@
+// A partition with its mailbox: turns messages into calls and the partition's wishes into messages.
+#pragma once
+
+#include <caf/event_based_actor.hpp>
+
+#include <unordered_map>
+
+#include "actors/node.hpp"
+#include "actors/protocol.hpp"
+
+namespace evermill::actors {
+
+using recovery_promise = std::promise<storage::storage_result<void>>;
+
+/// Recovers before its first message and fulfils `recovered` then.
+class partition_actor final : public caf::event_based_actor, private partition_ports {
+ public:
+  partition_actor(caf::actor_config& config, const node_parts* parts, const node_options* node, partition_id id,
+                  caf::actor committer, caf::actor activities, std::shared_ptr<recovery_promise> recovered);
+
+ protected:
+  caf::behavior make_behavior() override;
+  void on_exit() override;
+
+ private:
+  timestamp now() override;
+  std::uint64_t random() override;
+  std::string make_run_id() override;
+  const workflow_definition* find_workflow(const std::string& type) override;
+  partition_id partition_of(const std::string& workflow_id) override;
+  bool has_followers() override;
+  void start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) override;
+  void give_work(run_number run, instance_work&& work) override;
+  void stop_instance(run_number run) override;
+  void submit(storage::write_batch&& batch) override;
+  void request_flush() override;
+  void request_poll() override;
+  void request_tick(timestamp when) override;
+  void release(effects&& what) override;
+  void run_step(step_effect&& effect);
+
+  const node_parts* parts_;
+  const node_options* node_;
+  partition_id id_;
+  caf::actor committer_;
+  caf::actor activities_;
+  std::shared_ptr<recovery_promise> recovered_;
+  partition partition_;
+  std::unordered_map<run_number, caf::actor> instances_;
+  bool flush_pending_ = false;
+  bool failure_told_ = false;
+  evermill::clock::alarm_id alarm_ = 0;
+};
+
+}  // namespace evermill::actors

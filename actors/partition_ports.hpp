@@ -1,0 +1,120 @@
+// What a partition asks of the world around it, as values. The partition itself knows no actor, thread or disk.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/ids.hpp"
+#include "messages/decision.pb.h"
+#include "messages/journal.pb.h"
+#include "messages/state.pb.h"
+#include "messages/task.pb.h"
+#include "plugins/queue/decision_queue.hpp"
+#include "plugins/task/task_backend.hpp"
+#include "storage/key_value_store.hpp"
+#include "storage/rows.hpp"
+#include "workflow/decider.hpp"
+
+namespace evermill::actors {
+
+/// What a caller who sent a decision event is told, once that is durable.
+struct answer {
+  enum class outcome : std::uint8_t { accepted, already_exists, not_found, closed, unavailable };
+  outcome what = outcome::accepted;
+  std::string workflow_id;
+  std::string run_id;
+  bool existed = false;
+  std::string message;
+};
+
+/// Work for one instance: turns to replay, or decision events to handle.
+struct instance_work {
+  std::vector<messages::TurnRecord> replay;
+  bool replay_ends = false;  ///< the last of the journal is in `replay`
+  struct decision {
+    messages::Event event;
+    timestamp time;
+  };
+  std::vector<decision> decisions;
+};
+
+/// An instance's answer to one instance_work, in the order in which the work was given.
+struct instance_report {
+  run_number run;
+  std::uint64_t generation = 0;
+  bool replayed = false;  ///< answers a replay
+  std::optional<workflow::divergence> difference;
+  std::vector<workflow::step_run> unfinished_steps;      ///< after the last replay
+  std::vector<std::optional<workflow::turn>> turns;      ///< one per decision; empty where it concerned nothing
+  std::vector<messages::Event> unhandled;                ///< decisions that came after the end of the run
+};
+
+struct ended_execution {
+  std::string workflow_id;
+  messages::Event end;
+};
+
+struct attempt_cancellation {
+  task::dispatch_id id;
+  std::string activity_type;
+};
+
+struct step_effect {
+  std::string workflow_id;
+  run_number run;
+  workflow::step_run step;
+};
+
+struct durable_turn {
+  std::string workflow_id;
+  event_seq first;
+  messages::TurnRecord record;
+};
+
+/// What happens outside once a commit is durable, in this order.
+struct effects {
+  std::vector<std::shared_ptr<const messages::ActivityTask>> tasks;
+  std::vector<step_effect> steps;
+  std::vector<attempt_cancellation> cancellations;
+  std::vector<std::pair<partition_id, std::shared_ptr<const messages::DecisionEvent>>> outbound;
+  std::vector<std::pair<std::uint64_t, answer>> answers;
+  std::vector<ended_execution> ended;
+  std::vector<durable_turn> turns;  ///< only while somebody follows
+  bool empty() const noexcept {
+    return tasks.empty() && steps.empty() && cancellations.empty() && outbound.empty() && answers.empty() &&
+           ended.empty() && turns.empty();
+  }
+};
+
+class partition_ports {
+ public:
+  virtual ~partition_ports() = default;
+
+  virtual timestamp now() = 0;
+  virtual std::uint64_t random() = 0;
+  virtual std::string make_run_id() = 0;
+  /// Is a definition of this workflow type here? Null: no.
+  virtual const workflow_definition* find_workflow(const std::string& type) = 0;
+  virtual partition_id partition_of(const std::string& workflow_id) = 0;
+  virtual bool has_followers() = 0;
+
+  virtual void start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) = 0;
+  virtual void give_work(run_number run, instance_work&& work) = 0;
+  virtual void stop_instance(run_number run) = 0;
+
+  /// Makes the batch durable; partition::on_committed follows, or partition::on_commit_failed.
+  virtual void submit(storage::write_batch&& batch) = 0;
+  /// Asks for a call of partition::flush after what is already waiting for the partition.
+  virtual void request_flush() = 0;
+  /// Asks for a call of partition::poll.
+  virtual void request_poll() = 0;
+  /// Asks for a call of partition::on_tick at `when`; replaces the request before.
+  virtual void request_tick(timestamp when) = 0;
+  virtual void release(effects&& what) = 0;
+};
+
+}  // namespace evermill::actors

@@ -1,0 +1,151 @@
+// How a partition goes on after a crash: from its rows of open work and the ends of those journals, not from all of them.
+#include <algorithm>
+#include <utility>
+
+#include "actors/partition.hpp"
+
+namespace evermill::actors {
+namespace {
+constexpr std::size_t recovery_batch = 1000;
+constexpr std::string_view lane_prefix = "lane/";
+}  // namespace
+
+storage::storage_result<void> partition::recover(std::function<void()> on_readable) {
+  auto state = storage::load_partition_state(store_, options_.id);
+  if (!state) return unexpected(state.error());
+  last_commit_ = commit_number(state->commit_number());
+  last_run_ = run_number(state->last_run_number());
+  for (const messages::OutboundLane& lane : state->outbound()) {
+    lanes_out_[static_cast<std::uint16_t>(lane.destination_partition())] = {lane.last_number(), lane.acknowledged()};
+  }
+  consumer_ = queue_.consume(options_.id, 0, std::move(on_readable));
+  for (const messages::ConsumedPositions& consumed : state->consumed()) {
+    position_tracker tracker(consumed.low_water(), {consumed.handled_ranges().begin(), consumed.handled_ranges().end()});
+    if (consumed.source().starts_with(lane_prefix)) {
+      const int source = std::stoi(consumed.source().substr(lane_prefix.size()));
+      lanes_in_[static_cast<std::uint16_t>(source)] = std::move(tracker);
+    } else if (consumed.source() == consumer_->source()) {
+      positions_ = std::move(tracker);
+    }
+  }
+  for (run_number from(state->open_work_watermark());;) {
+    auto page = storage::scan_open_work(store_, options_.id, from, recovery_batch);
+    if (!page) return unexpected(page.error());
+    if (page->empty()) break;
+    from = page->back().run.next();
+    for (storage::run_open_work& work : *page) {
+      if (auto done = recover_run(std::move(work)); !done) return done;
+    }
+  }
+  if (auto lanes = recover_lanes(); !lanes) return lanes;
+  set_tick();
+  send_work();
+  flush();
+  return {};
+}
+
+storage::storage_result<void> partition::recover_run(storage::run_open_work&& work) {
+  auto header = storage::find_header(store_, options_.id, work.work.workflow_id());
+  if (!header) return unexpected(header.error());
+  open_runs_.insert(work.run);
+  if (!*header || run_number((*header)->run_number()) != work.run || (*header)->status() != messages::RUNNING) {
+    return unexpected(storage::storage_error{
+        storage::storage_errc::corrupt, "partition " + std::to_string(options_.id.value) + ", run " +
+                                            std::to_string(work.run.value) +
+                                            ": unfinished work of a run that is not the current one of \"" +
+                                            work.work.workflow_id() + "\""});
+  }
+  run& r = create_run(work.work.workflow_id(), std::move(**header));
+  r.has_open_work_row = true;
+  r.row_has_inbox = r.has_inbox = work.work.has_inbox();
+  r.open_work_through = event_seq(work.work.through_seq());
+  for (int i = 0; i < work.work.activities_size(); ++i) {
+    open_activity& activity = r.open.activities[event_seq(work.work.activities(i))];
+    activity.turn_first = event_seq(work.work.activity_turns(i));
+  }
+  for (const std::uint64_t step : work.work.steps()) r.open.steps.insert(event_seq(step));
+  storage::journal_reader tail(store_, options_.id, r.number, r.open_work_through.next());
+  storage::stored_turn turn;
+  while (true) {
+    auto more = tail.next(turn);
+    if (!more) return unexpected(more.error());
+    if (!*more) break;
+    std::uint64_t seq = turn.first.value;
+    for (const messages::Event& event : turn.record.events()) r.open.apply(event_seq(seq++), turn.first, event);
+  }
+  for (auto& [seq, row] : work.activities) {
+    const auto it = r.open.activities.find(seq);
+    if (it == r.open.activities.end()) continue;
+    it->second.attempt = row.attempt();
+    it->second.boot = row.dispatch_boot();
+    it->second.has_row = true;
+    it->second.not_before = from_micros(row.not_before_us());
+  }
+  for (auto& [seq, activity] : r.open.activities) {
+    if (!recover_activity(r, seq, activity)) {
+      return unexpected(storage::storage_error{storage::storage_errc::corrupt,
+                                               "run " + std::to_string(r.number.value) + " of \"" + r.workflow_id +
+                                                   "\": the schedule event " + std::to_string(seq.value) +
+                                                   " of an open activity is missing"});
+    }
+  }
+  const bool retry_blocked = r.is == run::state::blocked && ports_.find_workflow(r.header.workflow_type()) != nullptr;
+  if (retry_blocked || (r.is == run::state::absent && (!r.open.steps.empty() || r.has_inbox))) load(r);
+  return {};
+}
+
+/// The attempt that was open when the process ended may have run: it counts as lost, and another one follows. An attempt
+/// that was waiting for its time cannot have started and keeps its dispatch id.
+bool partition::recover_activity(run& r, event_seq seq, open_activity& activity) {
+  auto turn = storage::read_turn(store_, options_.id, r.number, activity.turn_first);
+  if (!turn || seq < turn->first || turn->last() < seq) return false;
+  messages::Event& event = *turn->record.mutable_events(static_cast<int>(seq.value - turn->first.value));
+  if (!event.has_activity_task_scheduled()) return false;
+  messages::ActivityTaskScheduled& scheduled = *event.mutable_activity_task_scheduled();
+  if (!activity.has_row) activity.boot = scheduled.dispatch_boot();
+  auto task = std::make_shared<messages::ActivityTask>();
+  task->set_partition(options_.id.value);
+  task->set_workflow_id(r.workflow_id);
+  task->set_run_number(r.number.value);
+  task->set_scheduled_seq(seq.value);
+  task->set_attempt(activity.attempt);
+  task->set_dispatch_boot(activity.boot);
+  task->set_activity_type(scheduled.activity_type());
+  if (scheduled.has_input()) *task->mutable_input() = std::move(*scheduled.mutable_input());
+  if (scheduled.has_options()) *task->mutable_options() = std::move(*scheduled.mutable_options());
+  activity.task = std::move(task);
+  if (activity.has_row && activity.not_before > ports_.now()) {
+    retries_.emplace(activity.not_before, retry_key{r.number, seq});
+    return true;
+  }
+  messages::DecisionEvent lost;
+  lost.set_workflow_id(r.workflow_id);
+  lost.set_run_number(r.number.value);
+  auto& failed = *lost.mutable_activity_attempt_closed()->mutable_failed();
+  failed.set_scheduled_seq(seq.value);
+  failed.mutable_attempt()->set_number(activity.attempt);
+  failed.mutable_attempt()->set_dispatch_boot(activity.boot);
+  failed.mutable_failure()->set_kind(messages::Failure::LOST);
+  failed.mutable_failure()->set_type("Lost");
+  failed.mutable_failure()->set_message("the process that ran the attempt ended");
+  gathering_.out.outbound.emplace_back(options_.id, std::make_shared<messages::DecisionEvent>(std::move(lost)));
+  return true;
+}
+
+storage::storage_result<void> partition::recover_lanes() {
+  for (const auto& [destination, lane] : lanes_out_) {
+    for (std::uint64_t after = lane.acknowledged;;) {
+      auto rows = storage::scan_outbound(store_, options_.id, partition_id(destination), after, recovery_batch);
+      if (!rows) return unexpected(rows.error());
+      if (rows->empty()) break;
+      after = rows->back().first;
+      for (auto& [number, event] : *rows) {
+        gathering_.out.outbound.emplace_back(partition_id(destination),
+                                             std::make_shared<messages::DecisionEvent>(std::move(event)));
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace evermill::actors

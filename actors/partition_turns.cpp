@@ -1,0 +1,392 @@
+// What a turn does to the journal, the rows beside it, and the world.
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "actors/partition.hpp"
+#include "base/check.hpp"
+
+namespace evermill::actors {
+namespace {
+
+constexpr std::uint64_t open_work_refresh_events = 64;
+constexpr std::int64_t default_initial_interval_us = 1'000'000;
+constexpr double default_backoff = 2.0;
+constexpr std::int64_t default_max_interval_factor = 100;
+
+/// Before attempt `next` (2 is the first retry), as docs/architecture.md gives it.
+std::int64_t backoff_us(const messages::RetryPolicy& policy, std::uint32_t next) {
+  const std::int64_t initial =
+      policy.initial_interval_us() > 0 ? policy.initial_interval_us() : default_initial_interval_us;
+  const std::int64_t limit =
+      policy.max_interval_us() > 0 ? policy.max_interval_us() : initial * default_max_interval_factor;
+  const double coefficient = policy.backoff_coefficient() > 0 ? policy.backoff_coefficient() : default_backoff;
+  const double interval = static_cast<double>(initial) * std::pow(coefficient, next - 2);
+  return interval < static_cast<double>(limit) ? static_cast<std::int64_t>(interval) : limit;
+}
+
+bool may_retry(const messages::RetryPolicy& policy, std::uint32_t attempt, const messages::Failure& failure) {
+  if (failure.non_retryable()) return false;
+  if (policy.max_attempts() != 0 && attempt >= policy.max_attempts()) return false;
+  const auto& never = policy.non_retryable_types();
+  return std::find(never.begin(), never.end(), failure.type()) == never.end();
+}
+
+}  // namespace
+
+std::uint64_t partition::hash_of(const messages::Payload& input) {
+  return XXH3_64bits_withSeed(input.data().data(), input.data().size(), input.content_type());
+}
+
+void partition::append_turn(run& r, workflow::turn&& turn, const origin& from) {
+  EVERMILL_CHECK(r.state_known && !turn.record.events().empty(), "a turn is appended to a journal whose end is known");
+  const event_seq first = r.last.next();
+  r.last = event_seq(r.last.value + static_cast<std::uint64_t>(turn.record.events_size()));
+  r.time = std::max(r.time, from_micros(turn.record.time_us()));
+  for (messages::Event& event : *turn.record.mutable_events()) {
+    if (event.has_activity_task_scheduled()) {
+      event.mutable_activity_task_scheduled()->set_dispatch_boot(options_.boot.value);
+    } else if (event.has_workflow_execution_continued_as_new()) {
+      auto& next = *event.mutable_workflow_execution_continued_as_new();
+      last_run_ = last_run_.next();
+      next.set_new_run_number(last_run_.value);
+      next.set_new_run_id(ports_.make_run_id());
+    }
+  }
+  storage::append_turn(gathering_.batch, options_.id, r.number, first, turn.record);
+  ++statistics_.turns;
+  ++r.turns_not_durable;
+  gathering_.turns_of.push_back(r.number);
+  if (from.reply_token != 0) {
+    gathering_.out.answers.emplace_back(
+        from.reply_token, answer{answer::outcome::accepted, r.workflow_id, r.header.run_id(), false, {}});
+  }
+  handled(from);
+  if (ports_.has_followers()) gathering_.out.turns.push_back({r.workflow_id, first, turn.record});
+  apply(r, first, turn);
+  unpark(r, from);
+  ports_.request_flush();
+}
+
+/// Turns the events into rows and effects. May move payloads out of the turn: it is in the batch already.
+void partition::apply(run& r, event_seq first, workflow::turn& turn) {
+  using E = messages::Event;
+  std::uint64_t number = first.value;
+  for (E& event : *turn.record.mutable_events()) {
+    const event_seq seq(number++);
+    const auto erase_row = [&](std::uint64_t scheduled) {
+      const auto it = r.open.activities.find(event_seq(scheduled));
+      if (it != r.open.activities.end() && it->second.has_row) {
+        storage::erase_open_activity(gathering_.batch, options_.id, r.number, event_seq(scheduled));
+      }
+    };
+    const auto erase_timer = [&](std::uint64_t started) {
+      const auto it = r.open.timers.find(event_seq(started));
+      if (it == r.open.timers.end()) return;
+      storage::erase_timer(gathering_.batch, options_.id, it->second, r.number, it->first);
+      disarm({it->second, r.number, it->first, r.workflow_id});
+    };
+    switch (event.event_case()) {
+      case E::kActivityTaskScheduled:
+        schedule_activity(r, seq, first, *event.mutable_activity_task_scheduled());
+        continue;
+      case E::kActivityTaskCompleted: erase_row(event.activity_task_completed().scheduled_seq()); break;
+      case E::kActivityTaskFailed: erase_row(event.activity_task_failed().scheduled_seq()); break;
+      case E::kActivityTaskTimedOut: erase_row(event.activity_task_timed_out().scheduled_seq()); break;
+      case E::kActivityTaskCanceled: erase_row(event.activity_task_canceled().scheduled_seq()); break;
+      case E::kActivityTaskCancelRequested: {
+        const event_seq scheduled(event.activity_task_cancel_requested().scheduled_seq());
+        erase_row(scheduled.value);
+        const auto it = r.open.activities.find(scheduled);
+        if (it != r.open.activities.end() && it->second.task) {
+          gathering_.out.cancellations.push_back(
+              {task::dispatch_id_of(*it->second.task), it->second.task->activity_type()});
+        }
+        break;
+      }
+      case E::kTimerStarted: {
+        storage::timer_row timer{from_micros(event.timer_started().fire_at_us()), r.number, seq, r.workflow_id};
+        storage::put_timer(gathering_.batch, options_.id, timer);
+        gathering_.timers.push_back(std::move(timer));
+        break;
+      }
+      case E::kTimerFired: erase_timer(event.timer_fired().started_seq()); break;
+      case E::kTimerCanceled: erase_timer(event.timer_canceled().started_seq()); break;
+      case E::kStartChildWorkflowExecutionInitiated:
+        start_child(r, seq, *event.mutable_start_child_workflow_execution_initiated());
+        break;
+      case E::kRequestCancelChildWorkflowExecutionInitiated:
+        cancel_child(r, event.request_cancel_child_workflow_execution_initiated());
+        break;
+      default: break;
+    }
+    r.open.apply(seq, first, event);
+    if (event.has_workflow_execution_continued_as_new()) {
+      continue_run(r, turn);
+      close_run(r, first, event);
+    } else if (is_end(event)) {
+      close_run(r, first, event);
+    }
+  }
+  for (workflow::step_run& step : turn.steps) {
+    gathering_.out.steps.push_back({r.workflow_id, r.number, std::move(step)});
+  }
+  update_open_work(r);
+}
+
+void partition::schedule_activity(run& r, event_seq seq, event_seq turn_first,
+                                  messages::ActivityTaskScheduled& scheduled) {
+  auto task = std::make_shared<messages::ActivityTask>();
+  task->set_partition(options_.id.value);
+  task->set_workflow_id(r.workflow_id);
+  task->set_run_number(r.number.value);
+  task->set_scheduled_seq(seq.value);
+  task->set_attempt(1);
+  task->set_dispatch_boot(options_.boot.value);
+  task->set_activity_type(std::move(*scheduled.mutable_activity_type()));
+  if (scheduled.has_input()) *task->mutable_input() = std::move(*scheduled.mutable_input());
+  if (scheduled.has_options()) *task->mutable_options() = std::move(*scheduled.mutable_options());
+  open_activity& activity = r.open.activities[seq];
+  activity.boot = options_.boot.value;
+  activity.turn_first = turn_first;
+  activity.task = task;
+  if (!draining_) gathering_.out.tasks.push_back(std::move(task));
+}
+
+/// Returns false where the failure closes the activity.
+bool partition::retry(run& r, open_activity& activity, event_seq seq, const messages::Failure& failure,
+                      const origin& from) {
+  EVERMILL_CHECK(activity.task != nullptr, "an attempt that has ended was dispatched");
+  const messages::RetryPolicy& policy = activity.task->options().retry();
+  if (!may_retry(policy, activity.attempt, failure)) return false;
+  auto next = std::make_shared<messages::ActivityTask>(*activity.task);
+  next->set_attempt(activity.attempt + 1);
+  next->set_dispatch_boot(options_.boot.value);
+  const bool lost = failure.kind() == messages::Failure::LOST;  // not the activity's fault: no back-off
+  const std::int64_t not_before = to_micros(ports_.now()) + (lost ? 0 : backoff_us(policy, next->attempt()));
+  log_.info(about(r), "activity {} (event {}) attempt {} failed: {}; attempt {} follows", next->activity_type(),
+            seq.value, activity.attempt, failure.message(), next->attempt());
+  activity.attempt = next->attempt();
+  activity.boot = next->dispatch_boot();
+  activity.task = std::move(next);
+  activity.has_row = true;
+  messages::OpenActivity row;
+  row.set_attempt(activity.attempt);
+  row.set_dispatch_boot(activity.boot);
+  row.set_not_before_us(not_before);
+  *row.mutable_last_failure() = failure;
+  storage::put_open_activity(gathering_.batch, options_.id, r.number, seq, row);
+  gathering_.retries.emplace_back(from_micros(not_before), retry_key{r.number, seq});
+  ++r.turns_not_durable;
+  gathering_.turns_of.push_back(r.number);
+  handled(from);
+  ports_.request_flush();
+  return true;
+}
+
+void partition::send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event) {
+  const partition_id destination = ports_.partition_of(to_workflow_id);
+  outbound_lane& lane = lanes_out_[destination.value];
+  event.mutable_lane()->set_source_partition(options_.id.value);
+  event.mutable_lane()->set_number(++lane.last);
+  storage::put_outbound(gathering_.batch, options_.id, destination, lane.last, event);
+  gathering_.out.outbound.emplace_back(destination, std::make_shared<messages::DecisionEvent>(std::move(event)));
+}
+
+void partition::start_child(run& r, event_seq seq, messages::StartChildWorkflowExecutionInitiated& initiated) {
+  messages::DecisionEvent event;
+  event.set_workflow_id(initiated.workflow_id());
+  auto& started = *event.mutable_event()->mutable_workflow_execution_started();
+  started.set_workflow_id(initiated.workflow_id());
+  started.set_workflow_type(initiated.workflow_type());
+  if (initiated.has_input()) *started.mutable_input() = initiated.input();
+  started.mutable_parent()->set_workflow_id(r.workflow_id);
+  started.mutable_parent()->set_run_number(r.number.value);
+  started.mutable_parent()->set_initiated_seq(seq.value);
+  send_over_lane(initiated.workflow_id(), std::move(event));
+}
+
+void partition::cancel_child(const run& r, const messages::RequestCancelChildWorkflowExecutionInitiated& request) {
+  const auto child = r.open.children.find(event_seq(request.initiated_seq()));
+  if (child == r.open.children.end()) return;
+  messages::DecisionEvent event;
+  event.set_workflow_id(child->second);
+  event.mutable_event()->mutable_workflow_execution_cancel_requested()->set_reason(request.reason());
+  send_over_lane(child->second, std::move(event));
+}
+
+void partition::start_run(std::string workflow_id, messages::Event&& event, const origin& from) {
+  messages::WorkflowExecutionStarted& started = *event.mutable_workflow_execution_started();
+  if (started.run_id().empty()) started.set_run_id(ports_.make_run_id());
+  started.set_random_seed(ports_.random());
+  started.set_workflow_id(workflow_id);
+  last_run_ = last_run_.next();
+  messages::InstanceHeader header;
+  header.set_run_number(last_run_.value);
+  header.set_run_id(started.run_id());
+  header.set_workflow_type(started.workflow_type());
+  header.set_status(messages::RUNNING);
+  header.set_started_us(to_micros(ports_.now()));
+  header.set_input_hash(hash_of(started.input()));
+  storage::put_header(gathering_.batch, options_.id, workflow_id, header);
+  run& r = create_run(std::move(workflow_id), std::move(header));
+  r.state_known = true;
+  if (started.has_parent()) r.parent = started.parent();
+  if (const workflow_definition* definition = ports_.find_workflow(r.header.workflow_type())) {
+    r.is = run::state::live;
+    bring_up(r, *definition);
+    return give(r, std::move(event), from);
+  }
+  block(r, messages::Blocked::UNSERVED, {},
+        "no workflow named \"" + r.header.workflow_type() + "\" is registered in this process");
+  park(r, std::move(event), from);
+}
+
+/// The end of one run and the start of the next are one commit.
+void partition::continue_run(run& r, workflow::turn& turn) {
+  const auto& end = turn.record.events(turn.record.events_size() - 1).workflow_execution_continued_as_new();
+  messages::Event event;
+  messages::WorkflowExecutionStarted& started = *event.mutable_workflow_execution_started();
+  started.set_workflow_id(r.workflow_id);
+  started.set_run_id(end.new_run_id());
+  started.set_workflow_type(end.workflow_type());
+  if (end.has_input()) *started.mutable_input() = end.input();
+  if (r.parent) *started.mutable_parent() = *r.parent;
+  started.set_continued_from_run_number(r.number.value);
+  started.set_random_seed(ports_.random());
+  started.set_cancel_requested(turn.cancel_requested);
+  for (auto& signal : turn.unread_signals) *started.add_carried_signals() = std::move(signal);
+
+  messages::InstanceHeader header;
+  header.set_run_number(end.new_run_number());
+  header.set_run_id(end.new_run_id());
+  header.set_workflow_type(end.workflow_type());
+  header.set_status(messages::RUNNING);
+  header.set_started_us(to_micros(r.time));
+  header.set_input_hash(r.header.input_hash());  // a repeated first start still finds the chain
+  run& next = create_run(r.workflow_id, std::move(header));
+  next.parent = r.parent;
+  // Until its first turn is durable the start event waits in the inbox: a crash in between starts it again.
+  messages::DecisionEvent parked;
+  parked.set_workflow_id(next.workflow_id);
+  parked.set_run_number(next.number.value);
+  *parked.mutable_event() = event;
+  storage::put_parked(gathering_.batch, options_.id, next.number, 1, parked);
+  next.has_inbox = true;
+  next.state_known = true;
+  next.parked_left = 1;
+  const workflow_definition* definition = ports_.find_workflow(next.header.workflow_type());
+  if (definition == nullptr) {
+    next.next_parked = 2;
+    block(next, messages::Blocked::UNSERVED, {},
+          "no workflow named \"" + next.header.workflow_type() + "\" is registered in this process");
+  } else {
+    next.is = run::state::live;
+    update_open_work(next);
+    bring_up(next, *definition);
+    give(next, std::move(event), origin{.parked_index = 1});
+  }
+  storage::put_header(gathering_.batch, options_.id, next.workflow_id, next.header);
+}
+
+void partition::close_run(run& r, event_seq turn_first, messages::Event& end) {
+  r.is = run::state::closed;
+  r.header.set_status(status_after(end));
+  r.header.set_closed_us(to_micros(r.time));
+  r.header.set_closing_turn_seq(turn_first.value);
+  r.header.clear_blocked();
+  for (const auto& [seq, fire_at] : r.open.timers) {
+    storage::erase_timer(gathering_.batch, options_.id, fire_at, r.number, seq);
+    disarm({fire_at, r.number, seq, r.workflow_id});
+  }
+  for (const auto& [seq, activity] : r.open.activities) {
+    if (activity.has_row) storage::erase_open_activity(gathering_.batch, options_.id, r.number, seq);
+    if (activity.task) {
+      gathering_.out.cancellations.push_back({task::dispatch_id_of(*activity.task), activity.task->activity_type()});
+    }
+  }
+  r.open = {};
+  if (r.has_inbox) {
+    auto rows = storage::scan_parked(store_, options_.id, r.number);
+    if (!rows) return corrupt(rows.error());
+    for (const auto& [index, parked] : *rows) {
+      storage::erase_parked(gathering_.batch, options_.id, r.number, index);
+    }
+    r.has_inbox = false;
+  }
+  if (end.has_workflow_execution_continued_as_new()) return;
+  storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
+  tell_parent(r, end);
+  gathering_.out.ended.push_back({r.workflow_id, std::move(end)});
+}
+
+void partition::tell_parent(const run& r, const messages::Event& end) {
+  if (!r.parent) return;
+  messages::DecisionEvent told;
+  told.set_workflow_id(r.parent->workflow_id());
+  told.set_run_number(r.parent->run_number());
+  const auto fill = [&](auto* event) {
+    event->set_initiated_seq(r.parent->initiated_seq());
+    event->set_run_id(r.header.run_id());
+    return event;
+  };
+  messages::Event& event = *told.mutable_event();
+  using E = messages::Event;
+  switch (end.event_case()) {
+    case E::kWorkflowExecutionCompleted: {
+      auto* completed = fill(event.mutable_child_workflow_execution_completed());
+      if (end.workflow_execution_completed().has_result()) {
+        *completed->mutable_result() = end.workflow_execution_completed().result();
+      }
+      break;
+    }
+    case E::kWorkflowExecutionFailed:
+      *fill(event.mutable_child_workflow_execution_failed())->mutable_failure() =
+          end.workflow_execution_failed().failure();
+      break;
+    case E::kWorkflowExecutionCanceled: fill(event.mutable_child_workflow_execution_canceled()); break;
+    case E::kWorkflowExecutionTerminated:
+      fill(event.mutable_child_workflow_execution_terminated())
+          ->set_reason(end.workflow_execution_terminated().reason());
+      break;
+    default: fill(event.mutable_child_workflow_execution_timed_out()); break;
+  }
+  send_over_lane(r.parent->workflow_id(), std::move(told));
+}
+
+/// Keeps the row from which recovery learns what is unfinished. It is written when the first effect opens and again
+/// only after as many events as it takes to make that cheap; the journal says what has changed since.
+void partition::update_open_work(run& r) {
+  const std::size_t open = r.open.activities.size() + r.open.steps.size();
+  const bool wanted = r.is != run::state::closed && (open > 0 || r.has_inbox || r.is == run::state::blocked);
+  if (!wanted) {
+    const bool stale = r.last.value - r.open_work_through.value > open_work_refresh_events;
+    if (!r.has_open_work_row || (r.is != run::state::closed && !stale)) return;
+    storage::erase_open_work(gathering_.batch, options_.id, r.number);
+    r.has_open_work_row = r.row_has_inbox = false;
+    open_runs_.erase(r.number);
+    return;
+  }
+  const std::uint64_t age = r.last.value - r.open_work_through.value;
+  const bool fresh = age <= std::max<std::uint64_t>(open_work_refresh_events, 2 * open);
+  const bool inbox = r.has_inbox || r.is == run::state::blocked;
+  if (r.has_open_work_row && fresh && r.row_has_inbox == inbox) return;
+  messages::OpenWork work;
+  work.set_workflow_id(r.workflow_id);
+  work.set_through_seq(r.last.value);
+  work.set_has_inbox(inbox);
+  for (const auto& [seq, activity] : r.open.activities) {
+    work.add_activities(seq.value);
+    work.add_activity_turns(activity.turn_first.value);
+  }
+  for (const event_seq seq : r.open.steps) work.add_steps(seq.value);
+  storage::put_open_work(gathering_.batch, options_.id, r.number, work);
+  r.has_open_work_row = true;
+  r.row_has_inbox = inbox;
+  r.open_work_through = r.last;
+  open_runs_.insert(r.number);
+}
+
+}  // namespace evermill::actors

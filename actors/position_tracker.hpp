@@ -1,0 +1,63 @@
+// Which positions of one source are handled: a low-water mark and the ranges above it. Events are handled concurrently,
+// so a later one may be done before an earlier one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <vector>
+
+namespace evermill::actors {
+
+class position_tracker {
+ public:
+  position_tracker() = default;
+  /// `ranges` is first, last, first, last, … above `low`, ascending.
+  position_tracker(std::uint64_t low, const std::vector<std::uint64_t>& ranges) : low_(low) {
+    for (std::size_t i = 0; i + 1 < ranges.size(); i += 2) ranges_.emplace(ranges[i], ranges[i + 1]);
+  }
+
+  bool contains(std::uint64_t position) const {
+    if (position <= low_) return true;
+    const auto after = ranges_.upper_bound(position);
+    return after != ranges_.begin() && std::prev(after)->second >= position;
+  }
+
+  void add(std::uint64_t position) {
+    if (contains(position)) return;
+    if (position == low_ + 1 && ranges_.empty()) {  // the common case
+      low_ = position;
+      return;
+    }
+    insert(position);
+    if (const auto first = ranges_.begin(); first->first == low_ + 1) {
+      low_ = first->second;
+      ranges_.erase(first);
+    }
+  }
+
+  std::uint64_t low() const noexcept { return low_; }
+  const std::map<std::uint64_t, std::uint64_t>& ranges() const noexcept { return ranges_; }
+
+ private:
+  void insert(std::uint64_t position) {
+    std::uint64_t first = position;
+    std::uint64_t last = position;
+    if (const auto next = ranges_.find(position + 1); next != ranges_.end()) {
+      last = next->second;
+      ranges_.erase(next);
+    }
+    const auto after = ranges_.upper_bound(position);
+    if (after != ranges_.begin() && std::prev(after)->second + 1 == position) {
+      std::prev(after)->second = last;
+    } else {
+      ranges_.emplace(first, last);
+    }
+  }
+
+  std::uint64_t low_ = 0;
+  std::map<std::uint64_t, std::uint64_t> ranges_;
+};
+
+}  // namespace evermill::actors

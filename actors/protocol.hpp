@@ -1,0 +1,71 @@
+// Every message between the actors. Values are handed over, never shared: a shared_ptr here has one owner at a time.
+//
+//   partition ── instance_work ──▶ instance ── instance_report ──▶ partition
+//   partition ── commit_request ─▶ committer ── commit_outcome ──▶ partition
+//   partition ── dispatch ───────▶ activities (task backends)
+//   queue's callback ── readable ▶ partition        clock's alarm ── tick ▶ partition
+#pragma once
+
+#include <caf/allowed_unsafe_message_type.hpp>
+#include <caf/atom.hpp>
+#include <caf/type_id.hpp>
+
+#include <future>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "actors/partition.hpp"
+#include "actors/partition_ports.hpp"
+
+namespace evermill::actors {
+
+struct commit_request {
+  storage::write_batch batch;
+};
+
+struct commit_outcome {
+  std::optional<storage::storage_error> error;
+};
+
+/// For the activity actor: attempts to run and attempts to cancel.
+struct dispatch {
+  std::vector<std::shared_ptr<const messages::ActivityTask>> tasks;
+  std::vector<attempt_cancellation> cancellations;
+};
+
+/// Asked of a partition: its figures, and whether it has come to rest.
+struct partition_look {
+  std::promise<std::pair<partition_statistics, bool>> answer;
+};
+
+using instance_work_ptr = std::shared_ptr<instance_work>;
+using instance_report_ptr = std::shared_ptr<instance_report>;
+using commit_request_ptr = std::shared_ptr<commit_request>;
+using commit_outcome_ptr = std::shared_ptr<commit_outcome>;
+using dispatch_ptr = std::shared_ptr<dispatch>;
+using partition_look_ptr = std::shared_ptr<partition_look>;
+
+using readable_atom = caf::atom_constant<caf::atom("readable")>;
+using flush_atom = caf::atom_constant<caf::atom("flush")>;
+using tick_atom = caf::atom_constant<caf::atom("tick")>;
+using drain_atom = caf::atom_constant<caf::atom("drain")>;
+using stop_atom = caf::atom_constant<caf::atom("stop")>;
+
+}  // namespace evermill::actors
+
+CAF_BEGIN_TYPE_ID_BLOCK(evermill, first_custom_type_id)
+CAF_ADD_TYPE_ID(evermill, (evermill::actors::instance_work_ptr))
+CAF_ADD_TYPE_ID(evermill, (evermill::actors::instance_report_ptr))
+CAF_ADD_TYPE_ID(evermill, (evermill::actors::commit_request_ptr))
+CAF_ADD_TYPE_ID(evermill, (evermill::actors::commit_outcome_ptr))
+CAF_ADD_TYPE_ID(evermill, (evermill::actors::dispatch_ptr))
+CAF_ADD_TYPE_ID(evermill, (evermill::actors::partition_look_ptr))
+CAF_END_TYPE_ID_BLOCK(evermill)
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::instance_work_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::instance_report_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::commit_request_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::commit_outcome_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::dispatch_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::partition_look_ptr)

@@ -1,0 +1,66 @@
+#include "actors/run.hpp"
+
+namespace evermill::actors {
+
+void open_commands::apply(event_seq seq, event_seq turn_first, const messages::Event& event) {
+  using E = messages::Event;
+  switch (event.event_case()) {
+    case E::kActivityTaskScheduled: {
+      open_activity& activity = activities[seq];
+      activity.boot = event.activity_task_scheduled().dispatch_boot();
+      activity.turn_first = turn_first;
+      return;
+    }
+    case E::kActivityTaskCompleted: activities.erase(event_seq(event.activity_task_completed().scheduled_seq())); return;
+    case E::kActivityTaskFailed: activities.erase(event_seq(event.activity_task_failed().scheduled_seq())); return;
+    case E::kActivityTaskTimedOut: activities.erase(event_seq(event.activity_task_timed_out().scheduled_seq())); return;
+    case E::kActivityTaskCanceled: activities.erase(event_seq(event.activity_task_canceled().scheduled_seq())); return;
+    case E::kActivityTaskCancelRequested:
+      activities.erase(event_seq(event.activity_task_cancel_requested().scheduled_seq()));
+      return;
+    case E::kTimerStarted: timers[seq] = from_micros(event.timer_started().fire_at_us()); return;
+    case E::kTimerFired: timers.erase(event_seq(event.timer_fired().started_seq())); return;
+    case E::kTimerCanceled: timers.erase(event_seq(event.timer_canceled().started_seq())); return;
+    case E::kStepScheduled: steps.insert(seq); return;
+    case E::kMarkerRecorded: steps.erase(event_seq(event.marker_recorded().scheduled_seq())); return;
+    case E::kStartChildWorkflowExecutionInitiated:
+      children[seq] = event.start_child_workflow_execution_initiated().workflow_id();
+      return;
+    case E::kStartChildWorkflowExecutionFailed:
+      children.erase(event_seq(event.start_child_workflow_execution_failed().initiated_seq()));
+      return;
+    case E::kChildWorkflowExecutionCompleted:
+      children.erase(event_seq(event.child_workflow_execution_completed().initiated_seq()));
+      return;
+    case E::kChildWorkflowExecutionFailed:
+      children.erase(event_seq(event.child_workflow_execution_failed().initiated_seq()));
+      return;
+    case E::kChildWorkflowExecutionCanceled:
+      children.erase(event_seq(event.child_workflow_execution_canceled().initiated_seq()));
+      return;
+    case E::kChildWorkflowExecutionTerminated:
+      children.erase(event_seq(event.child_workflow_execution_terminated().initiated_seq()));
+      return;
+    case E::kChildWorkflowExecutionTimedOut:
+      children.erase(event_seq(event.child_workflow_execution_timed_out().initiated_seq()));
+      return;
+    default: return;
+  }
+}
+
+messages::ExecutionStatus status_after(const messages::Event& end) noexcept {
+  using E = messages::Event;
+  switch (end.event_case()) {
+    case E::kWorkflowExecutionCompleted: return messages::COMPLETED;
+    case E::kWorkflowExecutionFailed: return messages::FAILED;
+    case E::kWorkflowExecutionTimedOut: return messages::TIMED_OUT;
+    case E::kWorkflowExecutionCanceled: return messages::CANCELED;
+    case E::kWorkflowExecutionTerminated: return messages::TERMINATED;
+    case E::kWorkflowExecutionContinuedAsNew: return messages::CONTINUED_AS_NEW;
+    default: return messages::RUNNING;
+  }
+}
+
+bool is_end(const messages::Event& event) noexcept { return status_after(event) != messages::RUNNING; }
+
+}  // namespace evermill::actors

@@ -1,0 +1,102 @@
+// What a partition keeps in memory about one run: what is open, where its journal ends, and whether its instance is up.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+#include "base/clock.hpp"
+#include "base/ids.hpp"
+#include "messages/journal.pb.h"
+#include "messages/state.pb.h"
+#include "messages/task.pb.h"
+#include "actors/partition_ports.hpp"
+#include "storage/journal.hpp"
+
+namespace evermill::actors {
+
+/// Where a decision event came from, so that the commit with its turn can say that it is handled.
+struct origin {
+  std::uint64_t position = 0;  ///< in the partition's queue; 0: not from the queue
+  std::optional<std::uint16_t> lane_source;
+  std::uint64_t lane_number = 0;
+  std::uint64_t reply_token = 0;
+  std::optional<std::uint64_t> parked_index;  ///< its row in the inbox
+};
+
+struct retry_key {
+  run_number run;
+  event_seq scheduled;
+};
+
+struct open_activity {
+  std::uint32_t attempt = 1;
+  std::uint64_t boot = 0;
+  event_seq turn_first;  ///< of the record that scheduled it
+  bool has_row = false;  ///< an OpenActivity row is stored
+  timestamp not_before{};
+  bool closing = false;  ///< its end is on the way to the instance
+  std::shared_ptr<const messages::ActivityTask> task;
+};
+
+/// What a run has asked for and not got, as its journal says. Pure: the same events give the same state.
+struct open_commands {
+  std::map<event_seq, open_activity> activities;
+  std::map<event_seq, timestamp> timers;
+  std::map<event_seq, std::string> children;  ///< workflow ids
+  std::set<event_seq> steps;
+
+  void apply(event_seq seq, event_seq turn_first, const messages::Event& event);
+};
+
+struct run {
+  enum class state : std::uint8_t {
+    absent,   ///< no instance actor; its journal is the only state
+    loading,  ///< its journal is being replayed
+    live,
+    blocked,  ///< takes no turns; its events are parked
+    closed,   ///< has ended; kept until that is durable
+  };
+  std::string workflow_id;
+  run_number number;
+  messages::InstanceHeader header;
+  state is = state::absent;
+  std::uint64_t generation = 0;  ///< of its instance actor; reports of earlier ones are dropped
+
+  bool instance_up = false;
+
+  bool state_known = false;  ///< last, time and open reflect the journal
+  event_seq last;            ///< last event appended
+  timestamp time{};          ///< of the last turn
+  open_commands open;
+  std::optional<messages::ParentExecution> parent;
+
+  bool has_open_work_row = false;
+  bool row_has_inbox = false;  ///< what the stored row says
+  event_seq open_work_through;
+  std::uint64_t next_parked = 0;
+  bool has_inbox = false;
+  std::size_t parked_left = 0;     ///< parked events given to the instance and not handled yet
+  bool load_when_durable = false;
+
+  std::size_t turns_not_durable = 0;
+  std::deque<origin> in_flight;  ///< decisions given to the instance and not reported
+  std::deque<std::pair<messages::Event, origin>> waiting;
+  std::unique_ptr<storage::journal_reader> replay;
+  open_commands replayed;    ///< what is open, as far as the replay has come
+  instance_work next_work;   ///< gathered for the instance, not yet given
+
+  timestamp last_used{};
+  std::optional<std::list<run_number>::iterator> idle_place;
+};
+
+bool is_end(const messages::Event& event) noexcept;
+messages::ExecutionStatus status_after(const messages::Event& end) noexcept;
+
+}  // namespace evermill::actors

@@ -1,0 +1,147 @@
+#include "engine/waiters.hpp"
+
+#include <utility>
+#include <vector>
+
+#include "actors/run.hpp"
+#include "workflow/conversions.hpp"
+
+namespace evermill {
+
+execution_end to_execution_end(const messages::Event& event) {
+  execution_end end;
+  end.status = static_cast<execution_status>(actors::status_after(event));
+  const auto because = [&](failure_kind kind, std::string type, std::string message) {
+    end.cause = failure{.kind = kind, .type = std::move(type), .message = std::move(message)};
+  };
+  using E = messages::Event;
+  switch (event.event_case()) {
+    case E::kWorkflowExecutionCompleted:
+      if (event.workflow_execution_completed().has_result()) {
+        end.result = workflow::from_message(event.workflow_execution_completed().result());
+      }
+      break;
+    case E::kWorkflowExecutionFailed:
+      end.cause = workflow::from_message(event.workflow_execution_failed().failure());
+      break;
+    case E::kWorkflowExecutionCanceled:
+      because(failure_kind::canceled, "Canceled", event.workflow_execution_canceled().reason());
+      break;
+    case E::kWorkflowExecutionTerminated:
+      because(failure_kind::terminated, "Terminated", event.workflow_execution_terminated().reason());
+      break;
+    case E::kWorkflowExecutionTimedOut: because(failure_kind::timed_out, "TimedOut", "the execution timed out"); break;
+    default: break;
+  }
+  return end;
+}
+
+std::uint64_t waiters::expect_answer(answer_callback callback) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!failure_) {
+      answers_.emplace(++last_token_, std::move(callback));
+      return last_token_;
+    }
+  }
+  callback(failure_, {});
+  return 0;
+}
+
+void waiters::forget_answer(std::uint64_t token) {
+  std::lock_guard lock(mutex_);
+  answers_.erase(token);
+}
+
+std::uint64_t waiters::expect_end(const std::string& workflow_id, end_callback callback) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!failure_) {
+      ends_.emplace(workflow_id, end_waiter{++last_token_, std::move(callback)});
+      return last_token_;
+    }
+  }
+  callback(failure_, {});
+  return 0;
+}
+
+waiters::end_callback waiters::withdraw_end(const std::string& workflow_id, std::uint64_t ticket) {
+  std::lock_guard lock(mutex_);
+  const auto [first, last] = ends_.equal_range(workflow_id);
+  for (auto it = first; it != last; ++it) {
+    if (it->second.ticket != ticket) continue;
+    end_callback callback = std::move(it->second.callback);
+    ends_.erase(it);
+    return callback;
+  }
+  return {};
+}
+
+std::shared_ptr<void> waiters::follow(std::string workflow_id, turn_callback callback) {
+  std::lock_guard lock(followers_mutex_);
+  std::uint64_t ticket = 0;
+  {
+    std::lock_guard tokens(mutex_);
+    ticket = ++last_token_;
+  }
+  followers_.emplace(ticket, follower{std::move(workflow_id), std::move(callback)});
+  follower_count_ = followers_.size();
+  return {this, [this, ticket](void*) {
+            std::lock_guard leaving(followers_mutex_);
+            followers_.erase(ticket);
+            follower_count_ = followers_.size();
+          }};
+}
+
+void waiters::on_answer(std::uint64_t token, actors::answer&& what) {
+  answer_callback callback;
+  {
+    std::lock_guard lock(mutex_);
+    const auto it = answers_.find(token);
+    if (it == answers_.end()) return;
+    callback = std::move(it->second);
+    answers_.erase(it);
+  }
+  callback(std::nullopt, std::move(what));
+}
+
+void waiters::on_ended(actors::ended_execution&& what) {
+  std::vector<end_callback> callbacks;
+  {
+    std::lock_guard lock(mutex_);
+    const auto [first, last] = ends_.equal_range(what.workflow_id);
+    for (auto it = first; it != last; ++it) callbacks.push_back(std::move(it->second.callback));
+    ends_.erase(first, last);
+  }
+  if (callbacks.empty()) return;
+  const execution_end end = to_execution_end(what.end);
+  for (const end_callback& callback : callbacks) callback(std::nullopt, end);
+}
+
+void waiters::on_turn(actors::durable_turn&& what) {
+  std::lock_guard lock(followers_mutex_);
+  for (const auto& [ticket, follower] : followers_) {
+    if (follower.workflow_id.empty() || follower.workflow_id == what.workflow_id) follower.callback(what);
+  }
+}
+
+void waiters::on_failed(const std::string& message) {
+  fail({engine_errc::unavailable,
+        "the engine has lost its storage and must be opened anew; what was not acknowledged may or may not have "
+        "happened: " + message});
+}
+
+void waiters::fail(engine_error error) {
+  std::unordered_map<std::uint64_t, answer_callback> answers;
+  std::unordered_multimap<std::string, end_waiter> ends;
+  {
+    std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = error;
+    answers.swap(answers_);
+    ends.swap(ends_);
+  }
+  for (auto& [token, callback] : answers) callback(error, {});
+  for (auto& [id, waiter] : ends) waiter.callback(error, {});
+}
+
+}  // namespace evermill

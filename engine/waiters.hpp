@@ -1,0 +1,70 @@
+// Callers that wait: for the answer to one request, for the end of an execution, for each turn of it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "actors/node.hpp"
+#include "evermill/engine.hpp"
+
+namespace evermill {
+
+/// Thread-safe. Callbacks run without a lock held.
+class waiters final : public actors::node_listener {
+ public:
+  using answer_callback = std::function<void(std::optional<engine_error>, actors::answer&&)>;
+  using end_callback = std::function<void(std::optional<engine_error>, execution_end)>;
+  using turn_callback = std::function<void(const actors::durable_turn&)>;
+
+  /// The token under which the answer will come.
+  std::uint64_t expect_answer(answer_callback callback);
+  /// Gives up waiting for an answer, for example because the request could not be queued.
+  void forget_answer(std::uint64_t token);
+
+  std::uint64_t expect_end(const std::string& workflow_id, end_callback callback);
+  /// Takes the callback back; nothing when it has been or is being called.
+  end_callback withdraw_end(const std::string& workflow_id, std::uint64_t ticket);
+
+  std::shared_ptr<void> follow(std::string workflow_id, turn_callback callback);
+
+  /// Every waiting caller gets `error`, and each later one at once.
+  void fail(engine_error error);
+
+  void on_answer(std::uint64_t token, actors::answer&& what) override;
+  void on_ended(actors::ended_execution&& what) override;
+  void on_turn(actors::durable_turn&& what) override;
+  bool has_followers() override { return follower_count_.load(std::memory_order_relaxed) > 0; }
+  void on_failed(const std::string& message) override;
+
+ private:
+  struct end_waiter {
+    std::uint64_t ticket;
+    end_callback callback;
+  };
+  struct follower {
+    std::string workflow_id;
+    turn_callback callback;
+  };
+
+  std::mutex mutex_;
+  std::uint64_t last_token_ = 0;
+  std::unordered_map<std::uint64_t, answer_callback> answers_;
+  std::unordered_multimap<std::string, end_waiter> ends_;
+  std::optional<engine_error> failure_;
+
+  std::mutex followers_mutex_;  // held while a follower is called: after it has left it is not called any more
+  std::map<std::uint64_t, follower> followers_;
+  std::atomic<std::size_t> follower_count_{0};
+};
+
+/// How an execution ended, from its last event.
+execution_end to_execution_end(const messages::Event& end);
+
+}  // namespace evermill
