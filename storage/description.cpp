@@ -1,0 +1,44 @@
+#include "messages/record.hpp"
+#include "storage/row_access.hpp"
+#include "storage/rows.hpp"
+
+namespace evermill::storage {
+namespace {
+constexpr std::string_view description_key = "description";
+constexpr std::uint32_t format_version = 1;
+}  // namespace
+
+storage_result<messages::StoreDescription> boot_store(key_value_store& store, std::uint32_t partitions,
+                                                      const std::function<std::string()>& make_store_id) {
+  messages::StoreDescription description;
+  std::string value;
+  auto found = store.get(family::description, description_key, value);
+  if (!found) return unexpected(found.error());
+  if (*found) {
+    auto parsed = parse_message(family::description, description_key, value, "description of the store", description);
+    if (!parsed) return unexpected(parsed.error());
+    if (description.format_version() > format_version) {
+      return unexpected(storage_error{
+          storage_errc::newer_format,
+          "the data directory has format " + std::to_string(description.format_version()) + ", this build knows up to " +
+              std::to_string(format_version) + "; use the evermill that wrote it, or a later one"});
+    }
+    if (partitions != 0 && partitions != description.partition_count()) {
+      return unexpected(storage_error{
+          storage_errc::mismatch, "the data directory was created with " +
+                                      std::to_string(description.partition_count()) + " partitions, not " +
+                                      std::to_string(partitions) + "; their number is fixed"});
+    }
+  } else {
+    description.set_format_version(format_version);
+    description.set_partition_count(partitions != 0 ? partitions : default_partitions);
+    description.set_store_id(make_store_id());
+  }
+  description.set_boot_number(description.boot_number() + 1);
+  write_batch batch;
+  put_message(batch, family::description, description_key, description);
+  if (auto written = store.write(batch); !written) return unexpected(written.error());
+  return description;
+}
+
+}  // namespace evermill::storage

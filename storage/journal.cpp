@@ -1,0 +1,81 @@
+#include "storage/journal.hpp"
+
+#include "base/check.hpp"
+#include "storage/keys.hpp"
+#include "storage/row_access.hpp"
+
+namespace evermill::storage {
+namespace {
+
+std::string run_prefix(partition_id partition, run_number run) {
+  std::string key;
+  append_partition(key, partition);
+  append_number(key, run.value);
+  return key;
+}
+
+std::string turn_key(partition_id partition, run_number run, event_seq first) {
+  std::string key = run_prefix(partition, run);
+  append_number(key, first.value);
+  return key;
+}
+
+std::string place(partition_id partition, run_number run, event_seq seq) {
+  return "journal of partition " + std::to_string(partition.value) + ", run " + std::to_string(run.value) +
+         ", event " + std::to_string(seq.value);
+}
+
+storage_error corrupt(partition_id partition, run_number run, event_seq seq, const std::string& why) {
+  return {storage_errc::corrupt, place(partition, run, seq) + ": " + why};
+}
+
+}  // namespace
+
+void append_turn(write_batch& batch, partition_id partition, run_number run, event_seq first,
+                 const messages::TurnRecord& turn) {
+  EVERMILL_CHECK(first.value > 0 && turn.events_size() > 0, "a turn has a place and at least its decision event");
+  put_message(batch, family::journal, turn_key(partition, run, first), turn);
+}
+
+journal_reader::journal_reader(const key_value_store& store, partition_id partition, run_number run, event_seq from)
+    : partition_(partition),
+      run_(run),
+      expected_(from),
+      rows_(store.scan(family::journal, turn_key(partition, run, from), end_of(run_prefix(partition, run)))) {}
+
+storage_result<bool> journal_reader::next(stored_turn& turn) {
+  if (!rows_->valid()) {
+    if (auto status = rows_->status(); !status) return unexpected(status.error());
+    return false;
+  }
+  const std::string_view key = rows_->key();
+  std::string_view rest = key.substr(run_prefix(partition_, run_).size());
+  const auto first = take_number(rest);
+  if (!first || *first != expected_.value || !rest.empty()) {
+    return unexpected(corrupt(partition_, run_, expected_,
+                              "missing; the next turn there is starts at event " + std::to_string(first.value_or(0))));
+  }
+  auto parsed = parse_message(family::journal, key, rows_->value(), place(partition_, run_, expected_), turn.record);
+  if (!parsed) return unexpected(parsed.error());
+  if (turn.record.events_size() == 0) return unexpected(corrupt(partition_, run_, expected_, "a turn without events"));
+  turn.first = expected_;
+  expected_ = turn.last().next();
+  rows_->next();
+  return true;
+}
+
+storage_result<stored_turn> read_turn(const key_value_store& store, partition_id partition, run_number run,
+                                      event_seq first) {
+  const std::string key = turn_key(partition, run, first);
+  std::string value;
+  auto found = store.get(family::journal, key, value);
+  if (!found) return unexpected(found.error());
+  if (!*found) return unexpected(corrupt(partition, run, first, "missing"));
+  stored_turn turn{first, {}};
+  auto parsed = parse_message(family::journal, key, value, place(partition, run, first), turn.record);
+  if (!parsed) return unexpected(parsed.error());
+  if (turn.record.events_size() == 0) return unexpected(corrupt(partition, run, first, "a turn without events"));
+  return turn;
+}
+
+}  // namespace evermill::storage

@@ -1,0 +1,65 @@
+#include "storage/key_value_store.hpp"
+
+#include "base/check.hpp"
+
+namespace evermill::storage {
+namespace {
+
+constexpr unsigned char erase_bit = 0x80;
+
+void append_varint(std::string& out, std::size_t n) {
+  for (; n >= 0x80; n >>= 7) out.push_back(static_cast<char>(n | 0x80));
+  out.push_back(static_cast<char>(n));
+}
+
+std::size_t read_varint(std::string_view bytes, std::size_t& offset) {
+  std::size_t n = 0;
+  for (int shift = 0;; shift += 7) {
+    const auto byte = static_cast<unsigned char>(bytes[offset++]);
+    n |= static_cast<std::size_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) return n;
+  }
+}
+
+}  // namespace
+
+void write_batch::put(family f, std::string_view key, std::string_view value) {
+  operations_.push_back(static_cast<char>(f));
+  append_varint(operations_, key.size());
+  operations_.append(key);
+  append_varint(operations_, value.size());
+  operations_.append(value);
+  ++count_;
+}
+
+void write_batch::erase(family f, std::string_view key) {
+  operations_.push_back(static_cast<char>(static_cast<unsigned char>(f) | erase_bit));
+  append_varint(operations_, key.size());
+  operations_.append(key);
+  ++count_;
+}
+
+void write_batch::append(const write_batch& other) {
+  operations_.append(other.operations_);
+  count_ += other.count_;
+}
+
+std::optional<write_batch::operation> write_batch::read(std::size_t& offset) const {
+  if (offset >= operations_.size()) return std::nullopt;
+  const std::string_view bytes = operations_;
+  const auto tag = static_cast<unsigned char>(bytes[offset++]);
+  operation op;
+  op.erase = (tag & erase_bit) != 0;
+  op.target = static_cast<family>(tag & ~erase_bit);
+  EVERMILL_CHECK(static_cast<std::size_t>(op.target) < family_count, "a batch holds known families");
+  std::size_t length = read_varint(bytes, offset);
+  op.key = bytes.substr(offset, length);
+  offset += length;
+  if (op.erase) return op;
+  length = read_varint(bytes, offset);
+  op.value = bytes.substr(offset, length);
+  offset += length;
+  return op;
+}
+
+}  // namespace evermill::storage
