@@ -3,15 +3,13 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
-#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
-#include <rocksdb/write_buffer_manager.h>
 
 #include <array>
 #include <atomic>
-#include <mutex>
+#include <system_error>
 #include <vector>
 
 #include "storage/counting_file_system.hpp"
@@ -19,16 +17,237 @@
 namespace evermill::storage {
 namespace {
 
-constexpr std::array<const char*, family_count> family_names = {rocksdb::kDefaultColumnFamilyName.c_str() == nullptr
-                                                                    ? ""
-                                                                    : "description",
-                                                                "partitions",
-                                                                "instances",
-                                                                "journal",
-                                                                "open_work",
-                                                                "timers",
-                                                                "outbox",
-                                                                "inbox"};
+namespace fs = std::filesystem;
+
+/// By the number of the family. RocksDB wants the first one to be called "default".
+constexpr std::array<const char*, family_count> family_names = {"default",   "partitions", "instances", "journal",
+                                                                "open_work", "timers",     "outbox",    "inbox"};
+constexpr std::size_t max_wal_bytes = 64u << 20;  // more would make recovery take seconds
+constexpr int bloom_bits_per_key = 10;
+
+storage_error to_error(const rocksdb::Status& status, const fs::path& directory) {
+  const std::string where = "data directory \"" + directory.string() + "\": ";
+  if (status.IsNoSpace()) return {storage_errc::no_space, where + "the disk is full; free some space and start again"};
+  if (status.IsCorruption()) {
+    return {storage_errc::corrupt, where + "the store is damaged (" + status.ToString() +
+                                       "); restore it from a backup; nothing was changed"};
+  }
+  return {storage_errc::io, where + status.ToString()};
+}
+
+storage_error open_error(const rocksdb::Status& status, const fs::path& directory) {
+  const std::string text = status.ToString();
+  if (text.find("lock") != std::string::npos || text.find("LOCK") != std::string::npos) {
+    if (text.find("ermission denied") == std::string::npos) {
+      return {storage_errc::locked, "data directory \"" + directory.string() +
+                                        "\" is open in another process; stop that one, or choose another directory"};
+    }
+  }
+  if (text.find("ermission denied") != std::string::npos || text.find("ead-only file system") != std::string::npos) {
+    return {storage_errc::read_only, "data directory \"" + directory.string() +
+                                         "\" can't be written; check its owner and permissions"};
+  }
+  if (status.IsInvalidArgument()) {
+    return {storage_errc::foreign,
+            "data directory \"" + directory.string() + "\" holds a store that is not evermill's (" + text + ")"};
+  }
+  return to_error(status, directory);
+}
+
+/// Anything else in a directory without a store is somebody else's, and stays untouched.
+storage_result<void> check_directory(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) {
+    return unexpected(storage_error{storage_errc::read_only, "data directory \"" + directory.string() +
+                                                                 "\" can't be created: " + error.message()});
+  }
+  if (fs::exists(directory / "CURRENT", error)) return {};
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    const bool ours = name == "LOCK" || name == "LOG" || name == "IDENTITY" || name.starts_with("LOG.old") ||
+                      name.starts_with("OPTIONS-") || name.starts_with("MANIFEST-") || name.ends_with(".dbtmp") ||
+                      name.starts_with("evermill.");
+    if (!ours) {
+      return unexpected(storage_error{storage_errc::foreign, "data directory \"" + directory.string() +
+                                                                 "\" holds other files (\"" + name +
+                                                                 "\") and no store; choose an empty or new directory"});
+    }
+  }
+  return {};
+}
+
+class rocksdb_cursor final : public cursor {
+ public:
+  rocksdb_cursor(std::unique_ptr<rocksdb::Iterator> rows, std::string to, fs::path directory)
+      : rows_(std::move(rows)), to_(std::move(to)), directory_(std::move(directory)) {}
+  bool valid() const override { return rows_->Valid() && (to_.empty() || rows_->key().compare(to_) < 0); }
+  std::string_view key() const override { return {rows_->key().data(), rows_->key().size()}; }
+  std::string_view value() const override { return {rows_->value().data(), rows_->value().size()}; }
+  void next() override { rows_->Next(); }
+  storage_result<void> status() const override {
+    if (rows_->status().ok()) return {};
+    return unexpected(to_error(rows_->status(), directory_));
+  }
+
+ private:
+  std::unique_ptr<rocksdb::Iterator> rows_;
+  const std::string to_;
+  const fs::path directory_;
+};
+
+class rocksdb_store final : public key_value_store {
+ public:
+  explicit rocksdb_store(const rocksdb_options& options) : options_(options) {
+    rocksdb::Env* base = options.env != nullptr ? options.env : rocksdb::Env::Default();
+    env_ = rocksdb::NewCompositeEnv(make_counting_file_system(base->GetFileSystem(), counters_));
+  }
+
+  ~rocksdb_store() override {
+    if (!db_) return;
+    for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
+    db_->Close();
+  }
+
+  storage_result<void> open() {
+    rocksdb::DBOptions db = database_options();
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (std::size_t i = 0; i < family_count; ++i) {
+      families.emplace_back(family_names[i], family_options(static_cast<family>(i)));
+    }
+    rocksdb::DB* opened = nullptr;
+    const rocksdb::Status status =
+        rocksdb::DB::Open(db, options_.directory.string(), families, &handles_, &opened);
+    db_.reset(opened);
+    if (!status.ok()) return unexpected(open_error(status, options_.directory));
+    return {};
+  }
+
+  storage_result<void> write(const write_batch& batch) override {
+    if (failed_) {
+      return unexpected(storage_error{storage_errc::io, "data directory \"" + options_.directory.string() +
+                                                            "\": an earlier write failed; open the store anew"});
+    }
+    rocksdb::WriteBatch rows(batch.bytes() + 64);
+    batch.for_each(writer{*this, rows});
+    rocksdb::WriteOptions how;
+    how.sync = options_.sync;
+    const rocksdb::Status status = db_->Write(how, &rows);
+    if (!status.ok()) {
+      failed_ = true;
+      return unexpected(to_error(status, options_.directory));
+    }
+    ++commits_;
+    return {};
+  }
+
+  storage_result<bool> get(family f, std::string_view key, std::string& value) const override {
+    const rocksdb::Status status =
+        db_->Get(rocksdb::ReadOptions(), handle(f), rocksdb::Slice(key.data(), key.size()), &value);
+    if (status.IsNotFound()) return false;
+    if (!status.ok()) return unexpected(to_error(status, options_.directory));
+    return true;
+  }
+
+  std::unique_ptr<cursor> scan(family f, std::string_view from, std::string_view to) const override {
+    rocksdb::ReadOptions how;
+    how.total_order_seek = true;
+    std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator(how, handle(f)));
+    rows->Seek(rocksdb::Slice(from.data(), from.size()));
+    return std::make_unique<rocksdb_cursor>(std::move(rows), std::string(to), options_.directory);
+  }
+
+  bool durable() const override { return options_.sync; }
+
+  store_statistics statistics() const override {
+    store_statistics sum;
+    sum.commits = commits_;
+    sum.syncs = counters_.syncs;
+    sum.bytes_written = counters_.bytes_written;
+    for (rocksdb::ColumnFamilyHandle* columns : handles_) {
+      std::uint64_t bytes = 0;
+      if (db_->GetIntProperty(columns, rocksdb::DB::Properties::kTotalSstFilesSize, &bytes)) sum.bytes_on_disk += bytes;
+    }
+    return sum;
+  }
+
+  storage_result<void> compact() override {
+    for (rocksdb::ColumnFamilyHandle* columns : handles_) {
+      rocksdb::Status status = db_->Flush(rocksdb::FlushOptions(), columns);
+      if (status.ok()) status = db_->CompactRange(rocksdb::CompactRangeOptions(), columns, nullptr, nullptr);
+      if (!status.ok()) return unexpected(to_error(status, options_.directory));
+    }
+    return {};
+  }
+
+ private:
+  struct writer {
+    rocksdb_store& store;
+    rocksdb::WriteBatch& rows;
+    void put(family f, std::string_view key, std::string_view value) {
+      rows.Put(store.handle(f), {key.data(), key.size()}, {value.data(), value.size()});
+    }
+    void erase(family f, std::string_view key) { rows.Delete(store.handle(f), {key.data(), key.size()}); }
+  };
+
+  rocksdb::ColumnFamilyHandle* handle(family f) const { return handles_[static_cast<std::size_t>(f)]; }
+
+  rocksdb::DBOptions database_options() const {
+    rocksdb::DBOptions db;
+    db.env = env_.get();
+    db.create_if_missing = true;
+    db.create_missing_column_families = true;
+    // A bad record that is followed by a good one is corruption; only what a crash can tear off is forgiven.
+    db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+    db.track_and_verify_wals_in_manifest = true;
+    db.max_total_wal_size = max_wal_bytes;
+    db.db_write_buffer_size = options_.memtable_bytes;
+    db.max_background_jobs = 2;
+    db.allow_concurrent_memtable_write = false;  // there is one writer
+    db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+    db.keep_log_file_num = 2;
+    db.stats_dump_period_sec = 0;
+    db.stats_persist_period_sec = 0;
+    return db;
+  }
+
+  rocksdb::ColumnFamilyOptions family_options(family f) const {
+    rocksdb::ColumnFamilyOptions columns;
+    rocksdb::BlockBasedTableOptions table;
+    table.block_cache = cache_;
+    table.cache_index_and_filter_blocks = true;
+    table.format_version = 5;
+    if (f == family::instances) {
+      table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(bloom_bits_per_key));
+      columns.memtable_prefix_bloom_size_ratio = 0.05;
+      columns.memtable_whole_key_filtering = true;
+    }
+    columns.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    columns.compression = rocksdb::kLZ4Compression;
+    columns.write_buffer_size = options_.memtable_bytes / 2;
+    columns.disable_auto_compactions = options_.manual_background_work;
+    return columns;
+  }
+
+  const rocksdb_options options_;
+  file_counters counters_;
+  std::unique_ptr<rocksdb::Env> env_;
+  std::shared_ptr<rocksdb::Cache> cache_ = rocksdb::NewLRUCache(options_.block_cache_bytes);
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+  std::atomic<std::uint64_t> commits_{0};
+  std::atomic<bool> failed_{false};
+};
 
 }  // namespace
+
+storage_result<std::unique_ptr<key_value_store>> open_rocksdb_store(const rocksdb_options& options) {
+  if (options.env == nullptr) {
+    if (auto usable = check_directory(options.directory); !usable) return unexpected(usable.error());
+  }
+  auto store = std::make_unique<rocksdb_store>(options);
+  if (auto opened = store->open(); !opened) return unexpected(opened.error());
+  return store;
+}
+
 }  // namespace evermill::storage
