@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "payload.hpp"
+#include "evermill/payload.hpp"
 
 namespace evermill {
 

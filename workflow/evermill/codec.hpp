@@ -1,0 +1,132 @@
+// How values become payloads: the one customisation point for types of your own.
+//
+// Ready: protobuf messages; nlohmann::json; bool, integers, floating point; std::string; std::vector, std::optional and
+// std::map of these; std::vector<std::byte>; every type that nlohmann/json can convert. So for a struct of yours one line
+// is enough:
+//
+//   struct Order { std::string id; int cents = 0; };
+//   NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Order, id, cents)
+//
+// For another wire format specialise codec:
+//
+//   template <> struct evermill::codec<Image> {
+//     static evermill::payload encode(const Image& image);
+//     static Image decode(const evermill::payload& from);   // throws evermill::payload_error
+//   };
+//
+// What is encoded must be decodable for as long as instances live that hold it.
+#pragma once
+
+#include <charconv>
+#include <concepts>
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "evermill/exceptions.hpp"
+#include "evermill/payload.hpp"
+
+namespace evermill {
+
+namespace detail {
+
+template <class T>
+concept protobuf_message = requires(T t, const T ct, std::string* out, const std::string& in) {
+  { ct.SerializeToString(out) } -> std::same_as<bool>;
+  { t.ParseFromString(in) } -> std::same_as<bool>;
+  { ct.GetTypeName() } -> std::convertible_to<std::string>;
+};
+
+template <class T>
+concept json_convertible = requires(nlohmann::json j, const T& t) {
+  j = t;
+  { j.template get<T>() } -> std::same_as<T>;
+};
+
+bool is_utf8(std::string_view text) noexcept;
+/// Throws payload_error where the payload holds no JSON.
+nlohmann::json parse_json(const payload& from);
+[[noreturn]] void throw_cannot_decode(const payload& from, std::string_view wanted, std::string_view why);
+payload encode_string(const std::string& value);
+std::string decode_string(const payload& from);
+void expect_type(const payload& from, payload::content_type wanted, std::string_view type_name);
+
+template <class T>
+inline constexpr bool is_number = std::is_arithmetic_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>;
+
+}  // namespace detail
+
+template <class T>
+struct codec {
+  static payload encode(const T& value) {
+    if constexpr (detail::protobuf_message<T>) {
+      payload to{payload::content_type::protobuf, std::string(value.GetTypeName()), {}};
+      if (!value.SerializeToString(&to.data)) throw payload_error("a protobuf message can't be serialised");
+      return to;
+    } else if constexpr (detail::is_number<T>) {
+      char text[64];
+      const auto end = std::to_chars(text, text + sizeof text, value).ptr;
+      return json_payload(std::string(text, end));
+    } else {
+      static_assert(detail::json_convertible<T>,
+                    "evermill can't encode this type: give it nlohmann to_json/from_json (for example with "
+                    "NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE) or specialise evermill::codec for it");
+      return json_payload(nlohmann::json(value).dump());
+    }
+  }
+
+  static T decode(const payload& from) {
+    if constexpr (detail::protobuf_message<T>) {
+      T value;
+      detail::expect_type(from, payload::content_type::protobuf, value.GetTypeName());
+      if (!value.ParseFromString(from.data)) detail::throw_cannot_decode(from, value.GetTypeName(), "malformed");
+      return value;
+    } else if constexpr (detail::is_number<T>) {
+      T value{};
+      const char* const end = from.data.data() + from.data.size();
+      const auto [stop, error] = std::from_chars(from.data.data(), end, value);
+      if (from.type == payload::content_type::json && error == std::errc() && stop == end) return value;
+      detail::throw_cannot_decode(from, std::is_integral_v<T> ? "an integer" : "a number",
+                                  error == std::errc::result_out_of_range ? "out of range" : "it is something else");
+    } else {
+      static_assert(detail::json_convertible<T>,
+                    "evermill can't decode this type: give it nlohmann to_json/from_json (for example with "
+                    "NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE) or specialise evermill::codec for it");
+      const nlohmann::json value = detail::parse_json(from);
+      try {
+        return value.get<T>();
+      } catch (const nlohmann::json::exception& error) {
+        detail::throw_cannot_decode(from, "another JSON value", error.what());
+      }
+    }
+  }
+};
+
+template <>
+struct codec<payload> {
+  static payload encode(const payload& value) { return value; }
+  static payload decode(const payload& from) { return from; }
+};
+
+template <>
+struct codec<std::string> {
+  static payload encode(const std::string& value) { return detail::encode_string(value); }
+  static std::string decode(const payload& from) { return detail::decode_string(from); }
+};
+
+template <>
+struct codec<std::vector<std::byte>> {
+  static payload encode(const std::vector<std::byte>& value) {
+    return {payload::content_type::bytes, {}, {reinterpret_cast<const char*>(value.data()), value.size()}};
+  }
+  static std::vector<std::byte> decode(const payload& from) {
+    detail::expect_type(from, payload::content_type::bytes, {});
+    const auto* bytes = reinterpret_cast<const std::byte*>(from.data.data());
+    return {bytes, bytes + from.data.size()};
+  }
+};
+
+}  // namespace evermill

@@ -1,0 +1,12 @@
+// Everything that authors of workflows and programs that embed the engine need.
+#pragma once
+
+#include "evermill/activity_context.hpp"
+#include "evermill/codec.hpp"
+#include "evermill/context.hpp"
+#include "evermill/engine.hpp"
+#include "evermill/exceptions.hpp"
+#include "evermill/future.hpp"
+#include "evermill/handles.hpp"
+#include "evermill/registry.hpp"
+#include "evermill/task.hpp"

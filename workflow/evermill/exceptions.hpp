@@ -1,0 +1,87 @@
+// The exceptions that workflows, activities and callers meet.
+#pragma once
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "evermill/failure.hpp"
+
+namespace evermill {
+
+/// Base of all of them.
+class error : public std::runtime_error {
+ public:
+  explicit error(const std::string& what, failure why = {}) : std::runtime_error(what), why_(std::move(why)) {}
+  const failure& why() const noexcept { return why_; }
+
+ private:
+  failure why_;
+};
+
+/// Thrown by an activity or a workflow to fail with a type of its own. An activity is tried again as its retry policy
+/// says, unless `non_retryable`.
+class application_error : public error {
+ public:
+  application_error(std::string type, const std::string& message, std::optional<payload> details = {},
+                    bool non_retryable = false)
+      : error(message,
+              {failure_kind::application, std::move(type), message, std::move(details), non_retryable, nullptr}) {}
+};
+
+/// A payload is not what was expected. Not retried: the same bytes would come again.
+class payload_error : public error {
+ public:
+  explicit payload_error(const std::string& message)
+      : error(message, {failure_kind::invalid_payload, "InvalidPayload", message, {}, true, nullptr}) {}
+};
+
+/// In a workflow: an activity did not complete and is not tried again. `why()` is the last attempt's failure.
+class activity_error : public error {
+ public:
+  activity_error(std::string activity, failure why)
+      : error("activity " + activity + " failed: " + why.message, why), activity_(std::move(activity)) {}
+  const std::string& activity() const noexcept { return activity_; }
+
+ private:
+  std::string activity_;
+};
+
+/// In a workflow: a step's function threw.
+class step_error : public error {
+ public:
+  step_error(const std::string& step, failure why) : error("step " + step + " failed: " + why.message, why) {}
+};
+
+/// In a workflow: a child did not complete, or could not be started.
+class child_workflow_error : public error {
+ public:
+  child_workflow_error(const std::string& child, failure why)
+      : error("child workflow " + child + " failed: " + why.message, why) {}
+};
+
+/// In a workflow: somebody asked for it to be canceled. Let it pass after cleaning up and the execution ends as canceled.
+class canceled_error : public error {
+ public:
+  explicit canceled_error(const std::string& reason = {})
+      : error(reason.empty() ? "canceled" : "canceled: " + reason,
+              {failure_kind::canceled, "Canceled", reason, {}, true, nullptr}) {}
+};
+
+/// To a caller that asked for a result: there is none. `status()` is "failed", "canceled", "terminated" or "timed out".
+class workflow_failed : public error {
+ public:
+  workflow_failed(const std::string& workflow_id, std::string status, failure why)
+      : error("execution " + workflow_id + " " + status + (why.message.empty() ? "" : ": " + why.message), why),
+        status_(std::move(status)) {}
+  const std::string& status() const noexcept { return status_; }
+
+ private:
+  std::string status_;
+};
+
+/// The exception that is being handled, as a value. For use inside a catch block.
+failure current_failure();
+
+}  // namespace evermill

@@ -1,0 +1,149 @@
+// What a process can run: workflows and activities by name.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "evermill/activity_context.hpp"
+#include "evermill/codec.hpp"
+#include "evermill/context.hpp"
+#include "evermill/exceptions.hpp"
+#include "evermill/handles.hpp"
+#include "evermill/task.hpp"
+
+namespace evermill {
+
+namespace detail {
+
+/// A running root coroutine, its type erased.
+class root {
+ public:
+  virtual ~root() = default;
+  virtual std::coroutine_handle<> coroutine() const = 0;
+  virtual bool done() const = 0;
+  /// The result, or throws what the coroutine threw. Once, when done.
+  virtual std::optional<payload> take() = 0;
+};
+
+template <class R>
+class root_of final : public root {
+ public:
+  root_of(runtime& rt, task<R> t) : task_(std::move(t)) { task_.coroutine().promise().rt = &rt; }
+  std::coroutine_handle<> coroutine() const override { return task_.coroutine(); }
+  bool done() const override { return task_.coroutine().done(); }
+  std::optional<payload> take() override {
+    if constexpr (std::is_void_v<R>) {
+      task_.coroutine().promise().take();
+      return std::nullopt;
+    } else {
+      return codec<R>::encode(task_.coroutine().promise().take());
+    }
+  }
+
+ private:
+  task<R> task_;
+};
+
+struct registry_data;
+
+}  // namespace detail
+
+struct workflow_definition {
+  std::string name;
+  const void* function = nullptr;
+  /// Decodes the input and makes the coroutine, suspended at its start. Throws payload_error.
+  std::function<std::unique_ptr<detail::root>(detail::runtime&, const payload& input)> start;
+  const detail::registry_data* owner = nullptr;
+};
+
+struct activity_definition {
+  std::string name;
+  /// The result (nothing for void) or why there is none. Does not throw.
+  std::function<std::variant<std::optional<payload>, failure>(activity_context&, const payload& input)> run;
+};
+
+/// Names are unique; adding one twice, or an empty one, throws std::invalid_argument. Copies share what they hold. Fill
+/// it before it is given to an engine; not thread-safe until then, read-only after.
+class registry {
+ public:
+  registry();
+
+  template <class R, class A>
+  void add(std::string name, task<R> (*workflow)(context, A)) {
+    add_workflow({std::move(name), reinterpret_cast<const void*>(workflow),
+                  [workflow](detail::runtime& rt, const payload& input) -> std::unique_ptr<detail::root> {
+                    return std::make_unique<detail::root_of<R>>(rt, workflow(context(rt), codec<A>::decode(input)));
+                  }});
+  }
+  template <class R>
+  void add(std::string name, task<R> (*workflow)(context)) {
+    add_workflow({std::move(name), reinterpret_cast<const void*>(workflow),
+                  [workflow](detail::runtime& rt, const payload&) -> std::unique_ptr<detail::root> {
+                    return std::make_unique<detail::root_of<R>>(rt, workflow(context(rt)));
+                  }});
+  }
+  template <class R, class A>
+  void add(const child_workflow<R(A)>& handle, task<R> (*workflow)(context, A)) {
+    add(std::string(handle.name), workflow);
+  }
+
+  /// `function` is called with (activity_context&, A), (A), (activity_context&) or (), on threads of the engine's pool,
+  /// several at a time.
+  template <class R, class A, class F>
+  void add(const activity<R(A)>& handle, F function) {
+    add_activity(handle.name, [function](activity_context& about, const payload& input) -> std::optional<payload> {
+      if constexpr (std::is_invocable_v<const F&, activity_context&, A>) {
+        return invoke<R>([&]() -> R { return function(about, codec<A>::decode(input)); });
+      } else {
+        return invoke<R>([&]() -> R { return function(codec<A>::decode(input)); });
+      }
+    });
+  }
+  template <class R, class F>
+  void add(const activity<R()>& handle, F function) {
+    add_activity(handle.name, [function](activity_context& about, const payload&) -> std::optional<payload> {
+      if constexpr (std::is_invocable_v<const F&, activity_context&>) {
+        return invoke<R>([&]() -> R { return function(about); });
+      } else {
+        return invoke<R>([&]() -> R { return function(); });
+      }
+    });
+  }
+
+  const workflow_definition* find_workflow(std::string_view name) const;
+  const activity_definition* find_activity(std::string_view name) const;
+  std::vector<std::string> workflow_names() const;
+  std::vector<std::string> activity_names() const;
+
+  /// The name under which a workflow function was added. Throws std::invalid_argument when it was not.
+  template <class R, class... A>
+  const std::string& name_of(task<R> (*workflow)(context, A...)) const {
+    return name_of_function(reinterpret_cast<const void*>(workflow));
+  }
+
+ private:
+  template <class R, class F>
+  static std::optional<payload> invoke(F&& call) {
+    if constexpr (std::is_void_v<R>) {
+      call();
+      return std::nullopt;
+    } else {
+      return codec<R>::encode(call());
+    }
+  }
+  void add_workflow(workflow_definition definition);
+  void add_activity(std::string_view name,
+                    std::function<std::optional<payload>(activity_context&, const payload&)> run);
+  const std::string& name_of_function(const void* function) const;
+
+  std::shared_ptr<detail::registry_data> data_;
+};
+
+}  // namespace evermill

@@ -1,0 +1,87 @@
+// What the templates of context.hpp and task.hpp are made of. Not for direct use.
+#pragma once
+
+#include <chrono>
+#include <coroutine>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "evermill/handles.hpp"
+#include "evermill/payload.hpp"
+
+namespace evermill::detail {
+
+class runtime;
+
+/// A coroutine that is suspended until one of some cells is settled. Lives in the awaiting frame.
+struct waiter {
+  std::coroutine_handle<> coroutine;
+  bool woken = false;
+};
+
+/// The outcome of one command: pending, then settled once. Shared by the runtime and the future; one thread at a time.
+struct cell {
+  enum class kind : std::uint8_t { activity, timer, child, step, signal };
+  enum class state : std::uint8_t { pending, value, error };
+  kind what = kind::timer;
+  state is = state::pending;
+  std::uint32_t references = 0;
+  std::uint64_t seq = 0;        ///< of the command; of a timed wait: its timer's; 0: no command
+  std::uint64_t settled_as = 0; ///< counts settlements: the order of the journal
+  std::string name;             ///< of the activity, child, step or signal
+  std::optional<payload> value;
+  std::exception_ptr error;
+  waiter* waiting = nullptr;
+};
+
+class cell_ref {
+ public:
+  cell_ref() noexcept = default;
+  explicit cell_ref(cell* c) noexcept : cell_(c) {
+    if (cell_ != nullptr) ++cell_->references;
+  }
+  cell_ref(const cell_ref& other) noexcept : cell_ref(other.cell_) {}
+  cell_ref(cell_ref&& other) noexcept : cell_(std::exchange(other.cell_, nullptr)) {}
+  cell_ref& operator=(cell_ref other) noexcept {
+    std::swap(cell_, other.cell_);
+    return *this;
+  }
+  ~cell_ref() {
+    if (cell_ != nullptr && --cell_->references == 0) delete cell_;
+  }
+  cell* operator->() const noexcept { return cell_; }
+  cell* get() const noexcept { return cell_; }
+  explicit operator bool() const noexcept { return cell_ != nullptr; }
+
+ private:
+  cell* cell_ = nullptr;
+};
+
+// Commands. Each is recorded when called.
+cell_ref schedule_activity(runtime& rt, std::string_view name, const activity_options& options, payload input);
+cell_ref start_child(runtime& rt, std::string_view type, std::string_view id, payload input);
+cell_ref start_timer(runtime& rt, std::chrono::microseconds delay);
+cell_ref wait_signal(runtime& rt, std::string_view name);
+cell_ref wait_signal(runtime& rt, std::string_view name, std::chrono::microseconds timeout);
+cell_ref schedule_step(runtime& rt, std::string_view name, std::function<payload()> run);
+void continue_as_new(runtime& rt, payload input);
+void cancel(runtime& rt, cell& c);
+
+// The instance.
+void make_ready(runtime& rt, std::coroutine_handle<> coroutine);
+std::chrono::sys_time<std::chrono::microseconds> now(const runtime& rt);
+std::uint64_t random(runtime& rt);
+std::string uuid(runtime& rt);
+void write_log(runtime& rt, std::string_view message);
+bool replaying(const runtime& rt);
+bool cancel_requested(const runtime& rt);
+const std::string& workflow_id(const runtime& rt);
+const std::string& run_id(const runtime& rt);
+const std::string& name_of_workflow(const runtime& rt, const void* function);
+
+}  // namespace evermill::detail
