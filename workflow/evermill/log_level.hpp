@@ -1,0 +1,7 @@
+#pragma once
+
+namespace evermill {
+
+enum class log_level : unsigned char { debug, info, warn, error };
+
+}  // namespace evermill
