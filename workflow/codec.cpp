@@ -1,0 +1,68 @@
+#include "evermill/codec.hpp"
+
+namespace evermill::detail {
+namespace {
+
+std::string name_of(const payload& from) {
+  switch (from.type) {
+    case payload::content_type::json: return from.data.empty() ? "no value" : "JSON " + from.data.substr(0, 60);
+    case payload::content_type::protobuf: return "a protobuf message " + from.type_name;
+    case payload::content_type::bytes: return std::to_string(from.data.size()) + " bytes";
+    case payload::content_type::other: return from.type_name;
+  }
+  return "an unknown content type";
+}
+
+}  // namespace
+
+void throw_cannot_decode(const payload& from, std::string_view wanted, std::string_view why) {
+  throw payload_error("expected " + std::string(wanted) + ", got " + name_of(from) + " (" + std::string(why) + ")");
+}
+
+void expect_type(const payload& from, payload::content_type wanted, std::string_view type_name) {
+  if (from.type == wanted && from.type_name == type_name) return;
+  throw_cannot_decode(from, type_name.empty() ? "bytes" : type_name, "another content type");
+}
+
+nlohmann::json parse_json(const payload& from) {
+  if (from.type != payload::content_type::json) throw_cannot_decode(from, "JSON", "another content type");
+  if (from.data.empty()) return nullptr;
+  try {
+    return nlohmann::json::parse(from.data);
+  } catch (const nlohmann::json::exception& error) {
+    throw_cannot_decode(from, "JSON", error.what());
+  }
+}
+
+bool is_utf8(std::string_view text) noexcept {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3
+                               : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+    if (length == 0 || i + length > text.size()) return false;
+    for (std::size_t k = 1; k < length; ++k) {
+      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
+    }
+    const auto second = length > 1 ? static_cast<unsigned char>(text[i + 1]) : 0;
+    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) ||
+        (lead == 0xf4 && second > 0x8f)) {
+      return false;  // overlong, surrogate, beyond Unicode
+    }
+    i += length;
+  }
+  return true;
+}
+
+payload encode_string(const std::string& value) {
+  if (!is_utf8(value)) return {payload::content_type::bytes, {}, value};
+  return json_payload(nlohmann::json(value).dump());
+}
+
+std::string decode_string(const payload& from) {
+  if (from.type == payload::content_type::bytes) return from.data;
+  const nlohmann::json value = parse_json(from);
+  if (!value.is_string()) throw_cannot_decode(from, "a string", "it is something else");
+  return value.get<std::string>();
+}
+
+}  // namespace evermill::detail

@@ -1,0 +1,37 @@
+#include "workflow/conversions.hpp"
+
+#include <utility>
+
+namespace evermill::workflow {
+
+void to_message(payload from, messages::Payload& to) {
+  to.set_content_type(static_cast<messages::Payload::ContentType>(from.type));
+  to.set_type_name(std::move(from.type_name));
+  to.set_data(std::move(from.data));
+}
+
+payload from_message(const messages::Payload& from) {
+  return {static_cast<payload::content_type>(from.content_type()), from.type_name(), from.data()};
+}
+
+void to_message(const failure& from, messages::Failure& to) {
+  to.set_kind(static_cast<messages::Failure::Kind>(from.kind));
+  to.set_type(from.type);
+  to.set_message(from.message);
+  if (from.details) to_message(*from.details, *to.mutable_details());
+  to.set_non_retryable(from.non_retryable);
+  if (from.cause) to_message(*from.cause, *to.mutable_cause());
+}
+
+failure from_message(const messages::Failure& from) {
+  failure to;
+  to.kind = static_cast<failure_kind>(from.kind());
+  to.type = from.type();
+  to.message = from.message();
+  if (from.has_details()) to.details = from_message(from.details());
+  to.non_retryable = from.non_retryable();
+  if (from.has_cause()) to.cause = std::make_shared<const failure>(from_message(from.cause()));
+  return to;
+}
+
+}  // namespace evermill::workflow

@@ -1,0 +1,147 @@
+#include "workflow/decider.hpp"
+
+#include <google/protobuf/descriptor.h>
+
+#include <utility>
+
+#include "base/check.hpp"
+#include "workflow/conversions.hpp"
+#include "workflow/runtime_impl.hpp"
+
+namespace evermill::workflow {
+namespace {
+
+using E = messages::Event;
+
+/// What makes a command the same in a replay: its kind, its name and its id.
+struct identity {
+  E::EventCase kind = E::EVENT_NOT_SET;
+  std::string name;
+  std::uint64_t id = 0;
+  bool operator==(const identity&) const = default;
+};
+
+identity identity_of(const E& e) {
+  switch (e.event_case()) {
+    case E::kActivityTaskScheduled: return {e.event_case(), e.activity_task_scheduled().activity_type()};
+    case E::kActivityTaskCancelRequested:
+      return {e.event_case(), {}, e.activity_task_cancel_requested().scheduled_seq()};
+    case E::kTimerCanceled: return {e.event_case(), {}, e.timer_canceled().started_seq()};
+    case E::kStartChildWorkflowExecutionInitiated: {
+      const auto& child = e.start_child_workflow_execution_initiated();
+      return {e.event_case(), child.workflow_type() + "\" as \"" + child.workflow_id()};
+    }
+    case E::kRequestCancelChildWorkflowExecutionInitiated:
+      return {e.event_case(), {}, e.request_cancel_child_workflow_execution_initiated().initiated_seq()};
+    case E::kStepScheduled: return {e.event_case(), e.step_scheduled().name()};
+    default: return {e.event_case()};
+  }
+}
+
+std::string describe(const E& event) {
+  const auto* field = E::descriptor()->FindFieldByNumber(static_cast<int>(event.event_case()));
+  const identity what = identity_of(event);
+  std::string text = field != nullptr ? field->message_type()->name() : "nothing";
+  if (!what.name.empty()) text += " \"" + what.name + "\"";
+  if (what.id != 0) text += " of event " + std::to_string(what.id);
+  return text;
+}
+
+bool same_arguments(const E& a, const E& b) {
+  if (a.has_activity_task_scheduled()) {
+    return a.activity_task_scheduled().input().data() == b.activity_task_scheduled().input().data();
+  }
+  if (a.has_start_child_workflow_execution_initiated()) {
+    return a.start_child_workflow_execution_initiated().input().data() ==
+           b.start_child_workflow_execution_initiated().input().data();
+  }
+  return true;
+}
+
+}  // namespace
+
+class decider::impl {
+ public:
+  impl(const workflow_definition& definition, run_number run) : runtime(definition, run) {}
+  detail::runtime runtime;
+  std::uint64_t argument_mismatches = 0;
+
+  step_run make_step(std::uint64_t seq) {
+    return {event_seq(seq), [run = runtime.steps_.at(seq)] {
+              messages::MarkerRecorded marker;
+              try {
+                payload result = run();
+                if (!result.data.empty()) to_message(std::move(result), *marker.mutable_result());
+              } catch (...) {
+                to_message(current_failure(), *marker.mutable_failure());
+              }
+              return marker;
+            }};
+  }
+};
+
+decider::decider(const workflow_definition& definition, run_number run)
+    : impl_(std::make_unique<impl>(definition, run)) {}
+decider::~decider() = default;
+
+std::optional<turn> decider::handle(messages::Event&& decision, timestamp time) {
+  detail::runtime& rt = impl_->runtime;
+  EVERMILL_CHECK(!rt.closed_, "an ended run decides nothing");
+  if (!rt.concerns(decision)) return std::nullopt;
+  turn result;
+  result.record.set_time_us(to_micros(time));
+  *result.record.add_events() = std::move(decision);
+  rt.handle(result.record, time);
+  for (const std::uint64_t seq : std::exchange(rt.new_steps_, {})) {
+    if (rt.steps_.contains(seq)) result.steps.push_back(impl_->make_step(seq));
+  }
+  if (result.record.events(result.record.events_size() - 1).has_workflow_execution_continued_as_new()) {
+    result.unread_signals = rt.unread_in_order();
+    result.cancel_requested = rt.cancel_requested_;
+  }
+  return result;
+}
+
+std::optional<divergence> decider::replay(const messages::TurnRecord& journal) {
+  detail::runtime& rt = impl_->runtime;
+  const event_seq first = rt.last_.next();
+  if (rt.closed_) return divergence{first, "the code has ended, the journal goes on"};
+  if (!rt.concerns(journal.events(0))) {
+    return divergence{first, "the journal has " + describe(journal.events(0)) + ", which concerns nothing the code has open"};
+  }
+  messages::TurnRecord made;
+  *made.add_events() = journal.events(0);
+  rt.replaying_ = true;
+  rt.handle(made, from_micros(journal.time_us()));
+  rt.replaying_ = false;
+  rt.new_steps_.clear();
+  const int both = std::min(made.events_size(), journal.events_size());
+  for (int i = 1; i < both; ++i) {
+    if (identity_of(made.events(i)) != identity_of(journal.events(i))) {
+      return divergence{event_seq(first.value + static_cast<std::uint64_t>(i)),
+                        "the journal has " + describe(journal.events(i)) + ", the code asked for " +
+                            describe(made.events(i))};
+    }
+    if (!same_arguments(made.events(i), journal.events(i))) ++impl_->argument_mismatches;
+  }
+  const event_seq next(first.value + static_cast<std::uint64_t>(both));
+  if (made.events_size() > both) {
+    return divergence{next, "the journal has nothing more in this turn, the code asked for " + describe(made.events(both))};
+  }
+  if (journal.events_size() > both) {
+    return divergence{next, "the journal has " + describe(journal.events(both)) + ", the code asked for nothing more"};
+  }
+  return std::nullopt;
+}
+
+std::vector<step_run> decider::unfinished_steps() {
+  std::vector<step_run> steps;
+  for (const auto& [seq, run] : impl_->runtime.steps_) steps.push_back(impl_->make_step(seq));
+  return steps;
+}
+
+event_seq decider::last_seq() const noexcept { return impl_->runtime.last_; }
+bool decider::closed() const noexcept { return impl_->runtime.closed_; }
+std::uint64_t decider::argument_mismatches() const noexcept { return impl_->argument_mismatches; }
+
+}  // namespace evermill::workflow

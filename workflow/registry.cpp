@@ -1,0 +1,106 @@
+#include "evermill/registry.hpp"
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <map>
+#include <stdexcept>
+#include <typeinfo>
+
+#include "workflow/registry_data.hpp"
+
+namespace evermill {
+
+registry::registry() : data_(std::make_shared<detail::registry_data>()) {}
+
+void registry::add_workflow(workflow_definition definition) {
+  if (definition.name.empty()) throw std::invalid_argument("a workflow needs a name");
+  definition.owner = data_.get();
+  const std::string name = definition.name;
+  const void* const function = definition.function;
+  if (!data_->workflows.try_emplace(name, std::move(definition)).second) {
+    throw std::invalid_argument("a workflow named \"" + name + "\" is registered already");
+  }
+  data_->names.try_emplace(function, name);
+}
+
+void registry::add_activity(std::string_view name,
+                            std::function<std::optional<payload>(activity_context&, const payload&)> run) {
+  if (name.empty()) throw std::invalid_argument("an activity needs a name");
+  activity_definition definition{
+      std::string(name),
+      [run = std::move(run)](activity_context& about,
+                             const payload& input) -> std::variant<std::optional<payload>, failure> {
+        try {
+          return run(about, input);
+        } catch (...) {
+          return current_failure();
+        }
+      }};
+  if (!data_->activities.try_emplace(definition.name, std::move(definition)).second) {
+    throw std::invalid_argument("an activity named \"" + std::string(name) + "\" is registered already");
+  }
+}
+
+const workflow_definition* registry::find_workflow(std::string_view name) const {
+  const auto it = data_->workflows.find(name);
+  return it == data_->workflows.end() ? nullptr : &it->second;
+}
+
+const activity_definition* registry::find_activity(std::string_view name) const {
+  const auto it = data_->activities.find(name);
+  return it == data_->activities.end() ? nullptr : &it->second;
+}
+
+std::vector<std::string> registry::workflow_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, definition] : data_->workflows) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> registry::activity_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, definition] : data_->activities) names.push_back(name);
+  return names;
+}
+
+const std::string& registry::name_of_function(const void* function) const { return data_->name_of(function); }
+
+const std::string& detail::registry_data::name_of(const void* function) const {
+  const auto it = names.find(function);
+  if (it != names.end()) return it->second;
+  throw std::invalid_argument("this workflow function is not registered; add it with registry.add(\"name\", function)");
+}
+
+failure current_failure() {
+  const auto named = [](const std::type_info& type, const char* message) {
+    int status = 0;
+    char* const demangled = abi::__cxa_demangle(type.name(), nullptr, nullptr, &status);
+    failure why{failure_kind::application, status == 0 ? demangled : type.name(), message, {}, false, nullptr};
+    std::free(demangled);
+    return why;
+  };
+  try {
+    throw;
+  } catch (const activity_error& thrown) {
+    failure why{failure_kind::application, "ActivityFailed", thrown.what(), {}, false, nullptr};
+    why.cause = std::make_shared<const failure>(thrown.why());
+    return why;
+  } catch (const child_workflow_error& thrown) {
+    failure why{failure_kind::application, "ChildWorkflowFailed", thrown.what(), {}, false, nullptr};
+    why.cause = std::make_shared<const failure>(thrown.why());
+    return why;
+  } catch (const step_error& thrown) {
+    failure why{failure_kind::application, "StepFailed", thrown.what(), {}, false, nullptr};
+    why.cause = std::make_shared<const failure>(thrown.why());
+    return why;
+  } catch (const error& thrown) {
+    return thrown.why();
+  } catch (const std::exception& thrown) {
+    return named(typeid(thrown), thrown.what());
+  } catch (...) {
+    return {failure_kind::application, "unknown", "something that is not a std::exception was thrown", {}, false, nullptr};
+  }
+}
+
+}  // namespace evermill

@@ -1,0 +1,447 @@
+#include "workflow/runtime_impl.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "base/random.hpp"
+#include "workflow/conversions.hpp"
+#include "workflow/registry_data.hpp"
+
+namespace evermill::detail {
+
+using workflow::from_message;
+using workflow::to_message;
+using E = messages::Event;
+
+// --- commands
+
+E& runtime::add_command() {
+  EVERMILL_CHECK(record_ != nullptr, "workflow code runs only while its instance handles an event");
+  last_ = last_.next();
+  return *record_->add_events();
+}
+
+cell_ref runtime::open(cell::kind what, std::uint64_t seq, std::string_view name) {
+  cell_ref c(new cell);
+  c->what = what;
+  c->seq = seq;
+  c->name = name;
+  if (what != cell::kind::signal) open_.emplace(seq, c);
+  return c;
+}
+
+cell_ref runtime::schedule_activity(std::string_view name, const activity_options& options, payload&& input) {
+  auto& scheduled = *add_command().mutable_activity_task_scheduled();
+  scheduled.set_activity_type(std::string(name));
+  if (!input.data.empty()) to_message(std::move(input), *scheduled.mutable_input());
+  if (options.start_to_close.count() > 0) {
+    scheduled.mutable_options()->set_start_to_close_us(options.start_to_close.count());
+  }
+  const retry_policy defaults;
+  const retry_policy& retry = options.retry;
+  if (retry.max_attempts != 0) scheduled.mutable_options()->mutable_retry()->set_max_attempts(retry.max_attempts);
+  if (retry.initial_interval != defaults.initial_interval) {
+    scheduled.mutable_options()->mutable_retry()->set_initial_interval_us(retry.initial_interval.count());
+  }
+  if (retry.backoff_coefficient != defaults.backoff_coefficient) {
+    scheduled.mutable_options()->mutable_retry()->set_backoff_coefficient(retry.backoff_coefficient);
+  }
+  if (retry.max_interval.count() > 0) {
+    scheduled.mutable_options()->mutable_retry()->set_max_interval_us(retry.max_interval.count());
+  }
+  return open(cell::kind::activity, last_.value, name);
+}
+
+cell_ref runtime::start_child(std::string_view type, std::string_view id, payload&& input) {
+  auto& initiated = *add_command().mutable_start_child_workflow_execution_initiated();
+  initiated.set_workflow_type(std::string(type));
+  initiated.set_workflow_id(id.empty() ? workflow_id_ + "/" + std::to_string(run_.value) + "." +
+                                             std::to_string(last_.value)
+                                       : std::string(id));
+  if (!input.data.empty()) to_message(std::move(input), *initiated.mutable_input());
+  return open(cell::kind::child, last_.value, type);
+}
+
+cell_ref runtime::start_timer(std::chrono::microseconds delay) {
+  const timestamp fire_at = now_ + std::max(delay, std::chrono::microseconds(0));
+  add_command().mutable_timer_started()->set_fire_at_us(to_micros(fire_at));
+  return open(cell::kind::timer, last_.value, {});
+}
+
+cell_ref runtime::wait_signal(std::string_view name) {
+  cell_ref c = open(cell::kind::signal, 0, name);
+  const auto buffered = unread_.find(name);
+  if (buffered == unread_.end()) {
+    signal_waits_.push_back(c);
+    return c;
+  }
+  settle_value(*c.get(), std::move(buffered->second.front()));
+  buffered->second.pop_front();
+  const auto first = std::find_if(signal_order_.begin(), signal_order_.end(),
+                                  [&](const auto& signal) { return signal.first == name; });
+  signal_order_.erase(first);
+  if (buffered->second.empty()) unread_.erase(buffered);
+  return c;
+}
+
+cell_ref runtime::wait_signal(std::string_view name, std::chrono::microseconds timeout) {
+  cell_ref c = wait_signal(name);
+  if (c->is != cell::state::pending) return c;
+  start_timer(timeout);
+  c->seq = last_.value;
+  open_.erase(last_.value);
+  timed_waits_.emplace(last_.value, c);
+  return c;
+}
+
+cell_ref runtime::schedule_step(std::string_view name, std::function<payload()> run) {
+  add_command().mutable_step_scheduled()->set_name(std::string(name));
+  steps_.emplace(last_.value, std::move(run));
+  new_steps_.push_back(last_.value);
+  return open(cell::kind::step, last_.value, name);
+}
+
+void runtime::continue_as_new(payload&& input) {
+  close_open_commands();
+  auto& next = *add_command().mutable_workflow_execution_continued_as_new();
+  next.set_workflow_type(definition_.name);
+  if (!input.data.empty()) to_message(std::move(input), *next.mutable_input());
+  closed_ = true;
+}
+
+void runtime::cancel_command(const cell& c) {
+  switch (c.what) {
+    case cell::kind::activity: add_command().mutable_activity_task_cancel_requested()->set_scheduled_seq(c.seq); return;
+    case cell::kind::timer: add_command().mutable_timer_canceled()->set_started_seq(c.seq); return;
+    case cell::kind::child: {
+      auto& request = *add_command().mutable_request_cancel_child_workflow_execution_initiated();
+      request.set_initiated_seq(c.seq);
+      request.set_reason(cancel_reason_);
+      return;
+    }
+    case cell::kind::signal:
+      if (c.seq != 0) add_command().mutable_timer_canceled()->set_started_seq(c.seq);
+      return;
+    case cell::kind::step: return;  // runs to its end; its marker concerns nothing then
+  }
+}
+
+void runtime::cancel(cell& c) {
+  if (c.is != cell::state::pending) return;
+  const cell_ref keep(&c);
+  cancel_command(c);
+  open_.erase(c.seq);
+  timed_waits_.erase(c.seq);
+  if (c.what == cell::kind::step) steps_.erase(c.seq);
+  std::erase_if(signal_waits_, [&](const cell_ref& other) { return other.get() == &c; });
+  settle_error(c, canceled_error(cancel_reason_));
+}
+
+/// SplitMix64 over the run's seed: the same numbers in every replay.
+std::uint64_t runtime::random() {
+  random_state_ += 0x9e3779b97f4a7c15;
+  std::uint64_t z = random_state_;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return z ^ (z >> 31);
+}
+
+// --- settling
+
+void runtime::settle(cell& c) {
+  c.settled_as = ++settled_;
+  if (c.waiting == nullptr || c.waiting->woken) return;
+  c.waiting->woken = true;
+  ready_.push_back(c.waiting->coroutine);
+}
+
+void runtime::settle_value(cell& c, std::optional<payload> value) {
+  c.value = std::move(value);
+  c.is = cell::state::value;
+  settle(c);
+}
+
+template <class Error>
+void runtime::settle_error(cell& c, const Error& error) {
+  c.error = std::make_exception_ptr(error);
+  c.is = cell::state::error;
+  settle(c);
+}
+
+cell_ref runtime::take(std::uint64_t seq) {
+  const auto it = open_.find(seq);
+  if (it == open_.end()) return {};
+  cell_ref c = std::move(it->second);
+  open_.erase(it);
+  return c;
+}
+
+template <class Completed>
+void runtime::complete(std::uint64_t seq, const Completed& event) {
+  const cell_ref c = take(seq);
+  settle_value(*c.get(), event.has_result() ? std::optional(from_message(event.result())) : std::nullopt);
+}
+
+void runtime::fail_activity(std::uint64_t seq, const messages::Failure& why) {
+  const cell_ref c = take(seq);
+  settle_error(*c.get(), activity_error(c->name, from_message(why)));
+}
+
+void runtime::fail_child(std::uint64_t seq, failure why) {
+  const cell_ref c = take(seq);
+  settle_error(*c.get(), child_workflow_error(c->name, std::move(why)));
+}
+
+// --- decision events
+
+bool runtime::concerns(const messages::Event& decision) const {
+  const auto is_open = [&](std::uint64_t seq) { return open_.contains(seq); };
+  switch (decision.event_case()) {
+    case E::kWorkflowExecutionStarted: return root_ == nullptr;
+    case E::kWorkflowExecutionSignaled: return true;
+    case E::kWorkflowExecutionCancelRequested: return true;
+    case E::kActivityTaskCompleted: return is_open(decision.activity_task_completed().scheduled_seq());
+    case E::kActivityTaskFailed: return is_open(decision.activity_task_failed().scheduled_seq());
+    case E::kActivityTaskTimedOut: return is_open(decision.activity_task_timed_out().scheduled_seq());
+    case E::kActivityTaskCanceled: return is_open(decision.activity_task_canceled().scheduled_seq());
+    case E::kTimerFired:
+      return is_open(decision.timer_fired().started_seq()) ||
+             timed_waits_.contains(decision.timer_fired().started_seq());
+    case E::kChildWorkflowExecutionCompleted:
+      return is_open(decision.child_workflow_execution_completed().initiated_seq());
+    case E::kChildWorkflowExecutionFailed: return is_open(decision.child_workflow_execution_failed().initiated_seq());
+    case E::kChildWorkflowExecutionCanceled:
+      return is_open(decision.child_workflow_execution_canceled().initiated_seq());
+    case E::kChildWorkflowExecutionTerminated:
+      return is_open(decision.child_workflow_execution_terminated().initiated_seq());
+    case E::kChildWorkflowExecutionTimedOut:
+      return is_open(decision.child_workflow_execution_timed_out().initiated_seq());
+    case E::kStartChildWorkflowExecutionFailed:
+      return is_open(decision.start_child_workflow_execution_failed().initiated_seq());
+    case E::kMarkerRecorded: return is_open(decision.marker_recorded().scheduled_seq());
+    default: return false;
+  }
+}
+
+void runtime::handle(messages::TurnRecord& record, timestamp time) {
+  now_ = time;
+  last_ = last_.next();
+  record_ = &record;
+  // A copy of the pointer's target would move when commands are added.
+  const messages::Event decision = record.events(0);
+  apply(decision);
+  run_ready();
+  if (!closed_ && root_ && root_->done()) finish();
+  record_ = nullptr;
+}
+
+void runtime::apply(const messages::Event& decision) {
+  switch (decision.event_case()) {
+    case E::kWorkflowExecutionStarted: return on_started(decision.workflow_execution_started());
+    case E::kWorkflowExecutionSignaled: return on_signal(decision.workflow_execution_signaled());
+    case E::kWorkflowExecutionCancelRequested:
+      return on_cancel(decision.workflow_execution_cancel_requested().reason());
+    case E::kActivityTaskCompleted:
+      return complete(decision.activity_task_completed().scheduled_seq(), decision.activity_task_completed());
+    case E::kActivityTaskFailed:
+      return fail_activity(decision.activity_task_failed().scheduled_seq(), decision.activity_task_failed().failure());
+    case E::kActivityTaskTimedOut:
+      return fail_activity(decision.activity_task_timed_out().scheduled_seq(),
+                           decision.activity_task_timed_out().failure());
+    case E::kActivityTaskCanceled: {
+      messages::Failure why;
+      why.set_kind(messages::Failure::CANCELED);
+      why.set_type("Canceled");
+      why.set_message("the attempt was canceled");
+      return fail_activity(decision.activity_task_canceled().scheduled_seq(), why);
+    }
+    case E::kTimerFired: return on_timer(decision.timer_fired().started_seq());
+    case E::kChildWorkflowExecutionCompleted:
+      return complete(decision.child_workflow_execution_completed().initiated_seq(),
+                      decision.child_workflow_execution_completed());
+    case E::kChildWorkflowExecutionFailed:
+      return fail_child(decision.child_workflow_execution_failed().initiated_seq(),
+                        from_message(decision.child_workflow_execution_failed().failure()));
+    case E::kChildWorkflowExecutionCanceled:
+      return fail_child(decision.child_workflow_execution_canceled().initiated_seq(),
+                        {failure_kind::canceled, "Canceled", "the child was canceled", {}, true, nullptr});
+    case E::kChildWorkflowExecutionTerminated:
+      return fail_child(decision.child_workflow_execution_terminated().initiated_seq(),
+                        {failure_kind::terminated, "Terminated",
+                         decision.child_workflow_execution_terminated().reason(), {}, true, nullptr});
+    case E::kChildWorkflowExecutionTimedOut:
+      return fail_child(decision.child_workflow_execution_timed_out().initiated_seq(),
+                        {failure_kind::timed_out, "TimedOut", "the child timed out", {}, true, nullptr});
+    case E::kStartChildWorkflowExecutionFailed:
+      return fail_child(decision.start_child_workflow_execution_failed().initiated_seq(),
+                        from_message(decision.start_child_workflow_execution_failed().failure()));
+    case E::kMarkerRecorded: return on_marker(decision.marker_recorded());
+    default: return;
+  }
+}
+
+void runtime::on_started(const messages::WorkflowExecutionStarted& started) {
+  workflow_id_ = started.workflow_id();
+  run_id_ = started.run_id();
+  random_state_ = started.random_seed();
+  for (const auto& signal : started.carried_signals()) on_signal(signal);
+  cancel_requested_ = started.cancel_requested();
+  try {
+    root_ = definition_.start(*this, from_message(started.input()));
+    ready_.push_back(root_->coroutine());
+  } catch (...) {
+    to_message(current_failure(), *add_command().mutable_workflow_execution_failed()->mutable_failure());
+    closed_ = true;
+  }
+}
+
+void runtime::on_signal(const messages::WorkflowExecutionSignaled& signaled) {
+  const auto wait = std::find_if(signal_waits_.begin(), signal_waits_.end(),
+                                 [&](const cell_ref& c) { return c->name == signaled.signal_name(); });
+  // A wait that nobody holds any more must not swallow the signal.
+  if (wait == signal_waits_.end()) {
+    unread_[signaled.signal_name()].push_back(from_message(signaled.input()));
+    signal_order_.emplace_back(signaled.signal_name(), ++signals_seen_);
+    return;
+  }
+  const cell_ref c = *wait;
+  signal_waits_.erase(wait);
+  if (c->references == 1 || (c->seq != 0 && c->references == 2)) {
+    timed_waits_.erase(c->seq);
+    return on_signal(signaled);
+  }
+  if (c->seq != 0) {
+    timed_waits_.erase(c->seq);
+    add_command().mutable_timer_canceled()->set_started_seq(c->seq);
+  }
+  settle_value(*c.get(), from_message(signaled.input()));
+}
+
+void runtime::on_timer(std::uint64_t seq) {
+  if (const cell_ref c = take(seq)) return settle_value(*c.get(), std::nullopt);
+  const auto timed = timed_waits_.find(seq);
+  const cell_ref c = timed->second;
+  timed_waits_.erase(timed);
+  std::erase_if(signal_waits_, [&](const cell_ref& other) { return other.get() == c.get(); });
+  settle_value(*c.get(), std::nullopt);
+}
+
+void runtime::on_marker(const messages::MarkerRecorded& marker) {
+  steps_.erase(marker.scheduled_seq());
+  const cell_ref c = take(marker.scheduled_seq());
+  if (marker.has_failure()) return settle_error(*c.get(), step_error(c->name, from_message(marker.failure())));
+  settle_value(*c.get(), marker.has_result() ? std::optional(from_message(marker.result())) : std::nullopt);
+}
+
+void runtime::on_cancel(const std::string& reason) {
+  if (cancel_requested_) return;
+  cancel_requested_ = true;
+  cancel_reason_ = reason;
+  std::vector<cell_ref> pending;
+  for (const auto& [seq, c] : open_) pending.push_back(c);
+  for (const auto& [seq, c] : timed_waits_) pending.push_back(c);
+  std::sort(pending.begin(), pending.end(), [](const cell_ref& a, const cell_ref& b) { return a->seq < b->seq; });
+  for (const cell_ref& c : signal_waits_) {
+    if (c->seq == 0) pending.push_back(c);
+  }
+  for (const cell_ref& c : pending) cancel(*c.get());
+}
+
+void runtime::run_ready() {
+  while (!closed_ && !ready_.empty()) {
+    const std::coroutine_handle<> next = ready_.front();
+    ready_.pop_front();
+    next.resume();
+  }
+}
+
+/// What is still open when the workflow ends is not wanted any more.
+void runtime::close_open_commands() {
+  std::vector<cell_ref> pending;
+  for (const auto& [seq, c] : open_) pending.push_back(c);
+  for (const auto& [seq, c] : timed_waits_) pending.push_back(c);
+  std::sort(pending.begin(), pending.end(), [](const cell_ref& a, const cell_ref& b) { return a->seq < b->seq; });
+  for (const cell_ref& c : pending) {
+    if (c->what == cell::kind::timer || c->what == cell::kind::signal || c->what == cell::kind::activity) {
+      cancel_command(*c.get());
+    }
+  }
+  open_.clear();
+  timed_waits_.clear();
+  signal_waits_.clear();
+  steps_.clear();
+  new_steps_.clear();
+}
+
+void runtime::finish() {
+  closed_ = true;
+  close_open_commands();
+  try {
+    std::optional<payload> result = root_->take();
+    auto& completed = *add_command().mutable_workflow_execution_completed();
+    if (result) to_message(std::move(*result), *completed.mutable_result());
+  } catch (const canceled_error&) {
+    if (cancel_requested_) {
+      add_command().mutable_workflow_execution_canceled()->set_reason(cancel_reason_);
+    } else {
+      to_message(current_failure(), *add_command().mutable_workflow_execution_failed()->mutable_failure());
+    }
+  } catch (...) {
+    to_message(current_failure(), *add_command().mutable_workflow_execution_failed()->mutable_failure());
+  }
+}
+
+std::vector<messages::WorkflowExecutionSignaled> runtime::unread_in_order() const {
+  std::map<std::string, std::size_t> next;
+  std::vector<messages::WorkflowExecutionSignaled> signals;
+  for (const auto& [name, order] : signal_order_) {
+    messages::WorkflowExecutionSignaled& signal = signals.emplace_back();
+    signal.set_signal_name(name);
+    to_message(unread_.at(name)[next[name]++], *signal.mutable_input());
+  }
+  return signals;
+}
+
+// --- the functions of evermill/runtime.hpp
+
+cell_ref schedule_activity(runtime& rt, std::string_view name, const activity_options& options, payload input) {
+  return rt.schedule_activity(name, options, std::move(input));
+}
+cell_ref start_child(runtime& rt, std::string_view type, std::string_view id, payload input) {
+  return rt.start_child(type, id, std::move(input));
+}
+cell_ref start_timer(runtime& rt, std::chrono::microseconds delay) { return rt.start_timer(delay); }
+cell_ref wait_signal(runtime& rt, std::string_view name) { return rt.wait_signal(name); }
+cell_ref wait_signal(runtime& rt, std::string_view name, std::chrono::microseconds timeout) {
+  return rt.wait_signal(name, timeout);
+}
+cell_ref schedule_step(runtime& rt, std::string_view name, std::function<payload()> run) {
+  return rt.schedule_step(name, std::move(run));
+}
+void continue_as_new(runtime& rt, payload input) { rt.continue_as_new(std::move(input)); }
+void cancel(runtime& rt, cell& c) { rt.cancel(c); }
+void make_ready(runtime& rt, std::coroutine_handle<> coroutine) { rt.make_ready(coroutine); }
+std::chrono::sys_time<std::chrono::microseconds> now(const runtime& rt) { return rt.now_; }
+std::uint64_t random(runtime& rt) { return rt.random(); }
+bool replaying(const runtime& rt) { return rt.replaying_; }
+bool cancel_requested(const runtime& rt) { return rt.cancel_requested_; }
+const std::string& workflow_id(const runtime& rt) { return rt.workflow_id_; }
+const std::string& run_id(const runtime& rt) { return rt.run_id_; }
+const std::string& name_of_workflow(const runtime& rt, const void* function) {
+  return rt.definition_.owner->name_of(function);
+}
+
+std::string uuid(runtime& rt) {
+  struct source final : random_source {
+    explicit source(runtime& from) : rt(from) {}
+    std::uint64_t next() override { return rt.random(); }
+    runtime& rt;
+  } numbers(rt);
+  return make_uuid(numbers);
+}
+
+void write_log(runtime& rt, std::string_view message) {
+  if (!rt.replaying_ && rt.definition_.owner->log) rt.definition_.owner->log(rt.workflow_id_, message);
+}
+
+}  // namespace evermill::detail

@@ -1,0 +1,98 @@
+// The state behind one context: open commands, buffered signals, coroutines that can go on.
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/ids.hpp"
+#include "evermill/registry.hpp"
+#include "evermill/runtime.hpp"
+#include "messages/journal.pb.h"
+#include "workflow/decider.hpp"
+
+namespace evermill::detail {
+
+class runtime {
+ public:
+  runtime(const workflow_definition& definition, run_number run) : definition_(definition), run_(run) {}
+
+  // What the context asks for.
+  cell_ref schedule_activity(std::string_view name, const activity_options& options, payload&& input);
+  cell_ref start_child(std::string_view type, std::string_view id, payload&& input);
+  cell_ref start_timer(std::chrono::microseconds delay);
+  cell_ref wait_signal(std::string_view name);
+  cell_ref wait_signal(std::string_view name, std::chrono::microseconds timeout);
+  cell_ref schedule_step(std::string_view name, std::function<payload()> run);
+  void continue_as_new(payload&& input);
+  void cancel(cell& c);
+
+  void make_ready(std::coroutine_handle<> coroutine) { ready_.push_back(coroutine); }
+  std::uint64_t random();
+
+  // What the decider does.
+  /// Does the event concern anything that is open?
+  bool concerns(const messages::Event& decision) const;
+  /// Handles the event and appends the commands it leads to. `record` holds the decision event already.
+  void handle(messages::TurnRecord& record, timestamp time);
+
+  const workflow_definition& definition_;
+  const run_number run_;
+  std::string workflow_id_;
+  std::string run_id_;
+  timestamp now_{};
+  event_seq last_;
+  std::uint64_t random_state_ = 0;
+  bool replaying_ = false;
+  bool cancel_requested_ = false;
+  bool closed_ = false;
+  std::map<std::uint64_t, std::function<payload()>> steps_;       // asked for, without a marker
+  std::vector<std::uint64_t> new_steps_;                          // asked for in this turn
+  std::map<std::string, std::deque<payload>, std::less<>> unread_;  // signals, by name
+  std::vector<messages::WorkflowExecutionSignaled> unread_in_order() const;
+
+ private:
+  using cell_map = std::unordered_map<std::uint64_t, cell_ref>;
+
+  messages::Event& add_command();
+  cell_ref open(cell::kind what, std::uint64_t seq, std::string_view name);
+  void settle(cell& c);
+  void settle_value(cell& c, std::optional<payload> value);
+  template <class Error>
+  void settle_error(cell& c, const Error& error);
+  template <class Completed>
+  void complete(std::uint64_t seq, const Completed& event);
+  void fail_activity(std::uint64_t seq, const messages::Failure& why);
+  void fail_child(std::uint64_t seq, failure why);
+  cell_ref take(std::uint64_t seq);
+  void on_started(const messages::WorkflowExecutionStarted& started);
+  void on_signal(const messages::WorkflowExecutionSignaled& signaled);
+  void on_timer(std::uint64_t seq);
+  void on_marker(const messages::MarkerRecorded& marker);
+  void on_cancel(const std::string& reason);
+  void apply(const messages::Event& decision);
+  void run_ready();
+  void finish();
+  void close_open_commands();
+  void cancel_command(const cell& c);
+
+  messages::TurnRecord* record_ = nullptr;
+  std::string cancel_reason_;
+  cell_map open_;
+  std::deque<cell_ref> signal_waits_;
+  std::map<std::uint64_t, cell_ref> timed_waits_;  // by their timer
+  std::vector<std::pair<std::string, std::uint64_t>> signal_order_;
+  std::uint64_t signals_seen_ = 0;
+  std::uint64_t settled_ = 0;
+  std::uint64_t uuids_ = 0;
+  std::deque<std::coroutine_handle<>> ready_;
+  std::unique_ptr<root> root_;  // last: its frames hold cells
+};
+
+}  // namespace evermill::detail
