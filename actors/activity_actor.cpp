@@ -4,8 +4,8 @@
 
 namespace evermill::actors {
 
-activity_actor::activity_actor(caf::actor_config& config, std::vector<task::task_backend*> backends,
-                               task::on_attempt_end report)
+activity_actor::activity_actor(caf::actor_config& config, std::vector<tasks::task_backend*> backends,
+                               tasks::on_attempt_end report)
     : caf::event_based_actor(config), backends_(std::move(backends)), report_(std::move(report)) {}
 
 caf::behavior activity_actor::make_behavior() {
@@ -18,8 +18,8 @@ caf::behavior activity_actor::make_behavior() {
           [this](stop_atom) { quit(); }};
 }
 
-task::task_backend* activity_actor::backend_for(std::string_view activity_type) const {
-  for (task::task_backend* backend : backends_) {
+tasks::task_backend* activity_actor::backend_for(std::string_view activity_type) const {
+  for (tasks::task_backend* backend : backends_) {
     if (backend->serves(activity_type)) return backend;
   }
   return nullptr;
@@ -28,7 +28,7 @@ task::task_backend* activity_actor::backend_for(std::string_view activity_type) 
 void activity_actor::run(std::vector<std::shared_ptr<const messages::ActivityTask>>& tasks) {
   std::vector<std::vector<std::shared_ptr<const messages::ActivityTask>>> shares(backends_.size());
   const std::string* last_type = nullptr;
-  task::task_backend* last_backend = nullptr;
+  tasks::task_backend* last_backend = nullptr;
   for (auto& task : tasks) {
     if (last_type == nullptr || *last_type != task->activity_type()) {
       last_backend = backend_for(task->activity_type());
@@ -40,7 +40,7 @@ void activity_actor::run(std::vector<std::shared_ptr<const messages::ActivityTas
       failure.set_type("NotRegistered");
       failure.set_message("no activity named \"" + task->activity_type() + "\" is registered in this process");
       last_type = nullptr;
-      report_({std::move(task), 0, task::failed{std::move(failure)}});
+      report_({std::move(task), 0, tasks::failed{std::move(failure)}});
       continue;
     }
     for (std::size_t i = 0; i < backends_.size(); ++i) {

@@ -14,17 +14,17 @@ namespace evermill::actors {
 class activity_actor final : public caf::event_based_actor {
  public:
   /// The backends outlive the actor. `report` takes the ends of attempts that no backend serves.
-  activity_actor(caf::actor_config& config, std::vector<task::task_backend*> backends, task::on_attempt_end report);
+  activity_actor(caf::actor_config& config, std::vector<tasks::task_backend*> backends, tasks::on_attempt_end report);
 
  protected:
   caf::behavior make_behavior() override;
 
  private:
-  task::task_backend* backend_for(std::string_view activity_type) const;
+  tasks::task_backend* backend_for(std::string_view activity_type) const;
   void run(std::vector<std::shared_ptr<const messages::ActivityTask>>& tasks);
 
-  std::vector<task::task_backend*> backends_;
-  task::on_attempt_end report_;
+  std::vector<tasks::task_backend*> backends_;
+  tasks::on_attempt_end report_;
 };
 
 }  // namespace evermill::actors

@@ -47,7 +47,7 @@ class node::impl {
         system_(config_) {
     committer_ = system_.spawn<committer_actor, caf::detached>(parts_.store);
     activities_ = system_.spawn<activity_actor>(
-        parts_.backends, [this](task::attempt_end&& end) { publish_attempt_end(*parts_.queue, std::move(end)); });
+        parts_.backends, [this](tasks::attempt_end&& end) { publish_attempt_end(*parts_.queue, std::move(end)); });
     for (std::uint16_t id = 0; id < options_.partitions; ++id) {
       if (auto recovered = start_partition(partition_id(id)); !recovered) {
         stop();
@@ -122,7 +122,7 @@ void node::drain() { impl_->drain(); }
 bool node::finish(std::chrono::milliseconds limit) { return impl_->finish(limit); }
 partition_statistics node::statistics() const { return impl_->look().first; }
 
-void node::publish_attempt_end(queue::decision_queue& queue, task::attempt_end&& end) {
+void node::publish_attempt_end(queue::decision_queue& queue, tasks::attempt_end&& end) {
   const messages::ActivityTask& task = *end.task;
   auto event = std::make_shared<messages::DecisionEvent>();
   event->set_workflow_id(task.workflow_id());
@@ -135,12 +135,12 @@ void node::publish_attempt_end(queue::decision_queue& queue, task::attempt_end&&
     message->mutable_attempt()->set_started_us(end.started_us);
     return message;
   };
-  if (auto* done = std::get_if<task::completed>(&end.how)) {
+  if (auto* done = std::get_if<tasks::completed>(&end.how)) {
     auto* completed = fill(closed.mutable_completed());
     if (done->result) *completed->mutable_result() = std::move(*done->result);
-  } else if (auto* failed = std::get_if<task::failed>(&end.how)) {
+  } else if (auto* failed = std::get_if<tasks::failed>(&end.how)) {
     *fill(closed.mutable_failed())->mutable_failure() = std::move(failed->failure);
-  } else if (std::holds_alternative<task::timed_out>(end.how)) {
+  } else if (std::holds_alternative<tasks::timed_out>(end.how)) {
     messages::Failure& failure = *fill(closed.mutable_timed_out())->mutable_failure();
     failure.set_kind(messages::Failure::START_TO_CLOSE);
     failure.set_type("StartToCloseTimeout");

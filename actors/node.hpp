@@ -45,7 +45,7 @@ struct node_parts {
   evermill::clock* time = nullptr;
   random_source* random = nullptr;
   const registry* definitions = nullptr;
-  std::vector<task::task_backend*> backends;
+  std::vector<tasks::task_backend*> backends;
   /// Runs a step's function on a thread that may block.
   std::function<void(std::function<void()>)> run_step;
   node_listener* listener = nullptr;
@@ -75,7 +75,7 @@ class node {
   bool finish(std::chrono::milliseconds limit);
 
   /// Hands the end of an attempt to its partition's queue; what backends are given as `on_attempt_end`.
-  static void publish_attempt_end(queue::decision_queue& queue, task::attempt_end&& end);
+  static void publish_attempt_end(queue::decision_queue& queue, tasks::attempt_end&& end);
 
   partition_statistics statistics() const;
 

@@ -59,7 +59,7 @@ struct ended_execution {
 };
 
 struct attempt_cancellation {
-  task::dispatch_id id;
+  tasks::dispatch_id id;
   std::string activity_type;
 };
 

@@ -102,7 +102,7 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
         const auto it = r.open.activities.find(scheduled);
         if (it != r.open.activities.end() && it->second.task) {
           gathering_.out.cancellations.push_back(
-              {task::dispatch_id_of(*it->second.task), it->second.task->activity_type()});
+              {tasks::dispatch_id_of(*it->second.task), it->second.task->activity_type()});
         }
         break;
       }
@@ -304,7 +304,7 @@ void partition::close_run(run& r, event_seq turn_first, messages::Event& end) {
   for (const auto& [seq, activity] : r.open.activities) {
     if (activity.has_row) storage::erase_open_activity(gathering_.batch, options_.id, r.number, seq);
     if (activity.task) {
-      gathering_.out.cancellations.push_back({task::dispatch_id_of(*activity.task), activity.task->activity_type()});
+      gathering_.out.cancellations.push_back({tasks::dispatch_id_of(*activity.task), activity.task->activity_type()});
     }
   }
   r.open = {};

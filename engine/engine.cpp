@@ -131,16 +131,16 @@ class engine::impl {
     description_ = must(boot());
     const boot_number boot(description_.boot_number());
     queue_ = queue::make_memory_queue(boot, description_.partition_count());
-    const auto report = [this](task::attempt_end&& end) { actors::node::publish_attempt_end(*queue_, std::move(end)); };
-    task::native_options native;
+    const auto report = [this](tasks::attempt_end&& end) { actors::node::publish_attempt_end(*queue_, std::move(end)); };
+    tasks::native_options native;
     native.threads = options_.native_threads != 0 ? options_.native_threads
                                                   : std::max(min_native_threads, native_threads_per_core * cores());
     native.time = clock_.get();
-    native_ = task::make_native_backend(definitions_, native, report);
-    task::shell_options shell;
+    native_ = tasks::make_native_backend(definitions_, native, report);
+    tasks::shell_options shell;
     shell.max_processes = options_.shell_processes != 0 ? options_.shell_processes : cores();
     shell.time = clock_.get();
-    shell_ = task::make_shell_backend(shell, report);
+    shell_ = tasks::make_shell_backend(shell, report);
     start_node(boot);
   }
 
@@ -243,8 +243,8 @@ class engine::impl {
   messages::StoreDescription description_;
   waiters waiters_;
   std::unique_ptr<queue::decision_queue> queue_;
-  std::unique_ptr<task::native_backend> native_;
-  std::unique_ptr<task::task_backend> shell_;
+  std::unique_ptr<tasks::native_backend> native_;
+  std::unique_ptr<tasks::task_backend> shell_;
   std::unique_ptr<actors::node> node_;
 
  private:

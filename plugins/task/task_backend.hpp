@@ -13,7 +13,7 @@
 
 #include "messages/task.pb.h"
 
-namespace evermill::task {
+namespace evermill::tasks {
 
 /// Tells one attempt from every other, for ever: it holds the boot number under which it was dispatched.
 struct dispatch_id {
@@ -74,4 +74,4 @@ class task_backend {
   virtual void stop(std::chrono::milliseconds grace) = 0;
 };
 
-}  // namespace evermill::task
+}  // namespace evermill::tasks
