@@ -108,6 +108,12 @@ void partition::acknowledge_lane(const messages::LaneAcknowledged& acknowledged)
     storage::erase_outbound(gathering_.batch, options_.id, partition_id(destination), number);
   }
   lane.acknowledged = std::max(lane.acknowledged, through);
+  if (draining_) ports_.request_flush();  // otherwise the rows go with the next commit
+}
+
+void partition::drain() {
+  draining_ = true;
+  ports_.request_flush();
 }
 
 void partition::route_start(const messages::DecisionEvent& event, const origin& from) {

@@ -59,7 +59,7 @@ class partition {
   void on_tick();
 
   /// From now on no activity or step is dispatched; they stay open for the next boot.
-  void drain() { draining_ = true; }
+  void drain();
   /// Is every event that was published handled and durable?
   bool idle() const;
   bool failed() const noexcept { return failed_; }
