@@ -9,5 +9,7 @@ echo "==> Building (build/release)"
 cmake --preset release -DEVERMILL_BUILD_TESTS=OFF >/dev/null
 cmake --build --preset release --target log_analysis evermill_program
 data="${EVERMILL_DATA:-build/log-analysis-data}"
+workflow=analyse_this_machine # its defaults; with --input, the workflow that takes one
+case " $* " in *" --input"*) workflow=analyse_logs ;; esac
 echo "==> Running the log analysis, its data in $data"
-exec build/release/examples/log_analysis/log_analysis run analyse_logs --data "$data" "$@"
+exec build/release/examples/log_analysis/log_analysis run "$workflow" --data "$data" "$@"

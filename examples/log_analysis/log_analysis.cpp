@@ -1,0 +1,202 @@
+// A durable analysis of this machine's own files: its package manager's logs and its packages' documentation.
+//
+// The workflow lists the files, reads each in an activity of its own (many at once, tried again when they fail), merges
+// the counts of each group in a child workflow, waits for somebody's approval, and publishes a report. Kill it anywhere:
+// the same command goes on where it was, and no finished activity is done again.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "evermill/context.hpp"
+#include "evermill/main.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using evermill::context;
+using evermill::task;
+
+struct request {
+  std::vector<std::string> roots = {"/var/log", "/usr/share/doc"};
+  int max_files = 400;
+  bool auto_approve = true;           ///< false: waits for the signal "approve"
+  int pause_ms = 0;                   ///< spent on each file, so that there is time to kill it
+  int fail_first_percent = 10;        ///< of the files fail at their first attempt, to show retries
+  std::string report = "report.json";
+  std::string effects;                ///< where each activity that did its work adds a line; "": nowhere
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(request, roots, max_files, auto_approve, pause_ms, fail_first_percent,
+                                                report, effects)
+
+struct file_job {
+  std::string path;
+  int pause_ms = 0;
+  int fail_first_percent = 0;
+  std::string effects;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(file_job, path, pause_ms, fail_first_percent, effects)
+
+struct counts {
+  std::int64_t files = 0;
+  std::int64_t lines = 0;
+  std::int64_t bytes = 0;
+  std::int64_t errors = 0;  ///< lines that speak of an error or a failure
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(counts, files, lines, bytes, errors)
+
+struct publication {
+  std::string path;
+  std::map<std::string, counts> groups;
+  std::string approved_by;
+  std::string effects;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(publication, path, groups, approved_by, effects)
+
+struct approval {
+  std::string by;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(approval, by)
+
+constexpr evermill::retry_policy soon{.max_attempts = 5, .initial_interval = 50ms};
+inline constexpr evermill::activity<std::vector<std::string>(request)> list_files{.name = "list_files"};
+inline constexpr evermill::activity<counts(file_job)> analyse_file{.name = "analyse_file",
+                                                                   .options = {.start_to_close = 30s, .retry = soon}};
+inline constexpr evermill::activity<std::string(publication)> publish{.name = "publish", .options = {.retry = soon}};
+inline constexpr evermill::signal<approval> approve{.name = "approve"};
+
+// --- activities: they do the work, and may run again after a crash
+
+void note_effect(const std::string& effects, const evermill::activity_context& about, const std::string& what) {
+  if (effects.empty()) return;
+  const std::string line = about.idempotency_key() + " " + about.activity_type() + " " + what + "\n";
+  const int file = ::open(effects.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file < 0 || ::write(file, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
+    throw evermill::application_error("EffectsFile", "can't write " + effects);
+  }
+  ::close(file);
+}
+
+std::vector<std::string> do_list_files(const request& wanted) {
+  std::vector<std::string> found;
+  for (const std::string& root : wanted.roots) {
+    const auto options = fs::directory_options::skip_permission_denied;
+    std::error_code error;
+    for (fs::recursive_directory_iterator it(root, options, error), end; it != end; it.increment(error)) {
+      if (it->is_regular_file(error) && it->path().extension() != ".gz") found.push_back(it->path().string());
+    }
+  }
+  std::sort(found.begin(), found.end());
+  if (found.size() > static_cast<std::size_t>(wanted.max_files)) {
+    found.resize(static_cast<std::size_t>(wanted.max_files));
+  }
+  return found;
+}
+
+counts do_analyse_file(const evermill::activity_context& about, const file_job& job) {
+  std::size_t sum = 0;
+  for (const char c : job.path) sum = sum * 31 + static_cast<unsigned char>(c);
+  if (about.attempt() == 1 && static_cast<int>(sum % 100) < job.fail_first_percent) {
+    throw evermill::application_error("Unlucky", "the first attempt at " + job.path + " fails on purpose");
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(job.pause_ms));
+  std::ifstream file(job.path, std::ios::binary);
+  if (!file) throw evermill::application_error("Unreadable", "can't read " + job.path, {}, true);
+  counts result{.files = 1};
+  for (std::string line; std::getline(file, line);) {
+    ++result.lines;
+    result.bytes += static_cast<std::int64_t>(line.size()) + 1;
+    if (line.find("error") != std::string::npos || line.find("fail") != std::string::npos) ++result.errors;
+  }
+  note_effect(job.effects, about, job.path);
+  return result;
+}
+
+std::string do_publish(const evermill::activity_context& about, const publication& what) {
+  const std::string draft = what.path + ".draft";
+  {
+    std::ofstream file(draft);
+    file << nlohmann::json{{"approved_by", what.approved_by}, {"groups", what.groups}}.dump(2) << "\n";
+    if (!file.flush()) throw evermill::application_error("Unwritable", "can't write " + draft);
+  }
+  fs::rename(draft, what.path);  // whole or not at all
+  note_effect(what.effects, about, what.path);
+  return what.path;
+}
+
+// --- workflows: they decide, and are replayed
+
+/// Reads one group of files and adds up what is in them. A file that can't be read is left out.
+task<counts> analyse_group(context ctx, std::vector<file_job> jobs) {
+  std::vector<evermill::future<counts>> readings;
+  for (const file_job& job : jobs) readings.push_back(ctx.call(analyse_file, job));
+  counts total;
+  for (auto& reading : readings) {
+    counts one;
+    try {
+      one = co_await std::move(reading);
+    } catch (const evermill::activity_error& error) {
+      ctx.log(error.what());
+    }
+    total.files += one.files;
+    total.lines += one.lines;
+    total.bytes += one.bytes;
+    total.errors += one.errors;
+  }
+  co_return total;
+}
+
+task<std::map<std::string, counts>> analyse_logs(context ctx, request wanted) {
+  std::vector<std::string> files = co_await ctx.call(list_files, wanted);
+  std::map<std::string, std::vector<file_job>> groups;
+  for (const std::string& path : files) {
+    const std::string group = path.find("/log/") != std::string::npos ? "logs" : "documentation";
+    groups[group].push_back({path, wanted.pause_ms, wanted.fail_first_percent, wanted.effects});
+  }
+  std::vector<std::string> names;
+  std::vector<evermill::future<counts>> children;
+  for (const auto& [name, jobs] : groups) {
+    names.push_back(name);
+    children.push_back(ctx.start(analyse_group, jobs));
+  }
+  auto together = evermill::all(std::move(children));
+  std::vector<counts> totals = co_await std::move(together);
+
+  publication what;
+  what.path = wanted.report;
+  what.effects = wanted.effects;
+  for (std::size_t i = 0; i < names.size(); ++i) what.groups[names[i]] = totals[i];
+  if (wanted.auto_approve) {
+    what.approved_by = "nobody was asked";
+  } else {
+    approval given = co_await ctx.wait(approve);
+    what.approved_by = given.by;
+  }
+  co_await ctx.call(publish, what);
+  co_return what.groups;
+}
+
+/// Without an input the defaults of `request` are used.
+task<std::map<std::string, counts>> analyse_this_machine(context ctx) {
+  request defaults;
+  co_return co_await analyse_logs(ctx, defaults);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  evermill::registry registry;
+  registry.add("analyse_logs", analyse_logs);
+  registry.add("analyse_this_machine", analyse_this_machine);
+  registry.add("analyse_group", analyse_group);
+  registry.add(list_files, do_list_files);
+  registry.add(analyse_file, do_analyse_file);
+  registry.add(publish, do_publish);
+  return evermill::main(argc, argv, registry);
+}
