@@ -27,11 +27,9 @@ void expect_type(const payload& from, payload::content_type wanted, std::string_
 nlohmann::json parse_json(const payload& from) {
   if (from.type != payload::content_type::json) throw_cannot_decode(from, "JSON", "another content type");
   if (from.data.empty()) return nullptr;
-  try {
-    return nlohmann::json::parse(from.data);
-  } catch (const nlohmann::json::exception& error) {
-    throw_cannot_decode(from, "JSON", error.what());
-  }
+  nlohmann::json value = nlohmann::json::parse(from.data, nullptr, false);
+  if (value.is_discarded()) throw_cannot_decode(from, "JSON", "malformed");
+  return value;
 }
 
 bool is_utf8(std::string_view text) noexcept {

@@ -63,7 +63,7 @@ bool same_arguments(const E& a, const E& b) {
 class decider::impl {
  public:
   impl(const workflow_definition& definition, run_number run) : runtime(definition, run) {}
-  detail::runtime runtime;
+  evermill::detail::runtime runtime;
   std::uint64_t argument_mismatches = 0;
 
   step_run make_step(std::uint64_t seq) {
@@ -85,7 +85,7 @@ decider::decider(const workflow_definition& definition, run_number run)
 decider::~decider() = default;
 
 std::optional<turn> decider::handle(messages::Event&& decision, timestamp time) {
-  detail::runtime& rt = impl_->runtime;
+  evermill::detail::runtime& rt = impl_->runtime;
   EVERMILL_CHECK(!rt.closed_, "an ended run decides nothing");
   if (!rt.concerns(decision)) return std::nullopt;
   turn result;
@@ -103,7 +103,7 @@ std::optional<turn> decider::handle(messages::Event&& decision, timestamp time) 
 }
 
 std::optional<divergence> decider::replay(const messages::TurnRecord& journal) {
-  detail::runtime& rt = impl_->runtime;
+  evermill::detail::runtime& rt = impl_->runtime;
   const event_seq first = rt.last_.next();
   if (rt.closed_) return divergence{first, "the code has ended, the journal goes on"};
   if (!rt.concerns(journal.events(0))) {

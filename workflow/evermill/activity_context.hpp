@@ -1,4 +1,4 @@
-// What an activity function can know about the attempt it is.
+// What an activity may know about the attempt that runs it.
 #pragma once
 
 #include <cstdint>
@@ -10,27 +10,23 @@ namespace evermill {
 
 struct activity_info {
   std::string workflow_id;
-  std::uint64_t run_number = 0;
   std::string activity_type;
   std::uint32_t attempt = 1;    ///< 1 is the first
-  std::string dispatch_id;      ///< different for every attempt, for ever
-  std::string idempotency_key;  ///< the same for every attempt: what effects outside should be keyed by
+  std::string dispatch_id;      ///< differs for every attempt
+  std::string idempotency_key;  ///< the same for every attempt: key effects outside by it
 };
 
-/// Passed by reference to activity functions that take it first; lives as long as the attempt runs. Thread-safe.
+/// Given to activity functions that take it as their first parameter. Valid during the call.
 class activity_context {
  public:
-  explicit activity_context(activity_info info, std::stop_token stop = {})
-      : info_(std::move(info)), stop_(std::move(stop)) {}
+  activity_context(activity_info info, std::stop_token stop) : info_(std::move(info)), stop_(std::move(stop)) {}
 
   const std::string& workflow_id() const noexcept { return info_.workflow_id; }
-  std::uint64_t run_number() const noexcept { return info_.run_number; }
   const std::string& activity_type() const noexcept { return info_.activity_type; }
   std::uint32_t attempt() const noexcept { return info_.attempt; }
   const std::string& dispatch_id() const noexcept { return info_.dispatch_id; }
   const std::string& idempotency_key() const noexcept { return info_.idempotency_key; }
-
-  /// The attempt was canceled, has run out of time, or the engine is stopping: end soon, by canceled_error.
+  /// Is the attempt no longer wanted (canceled, timed out, engine stopping)?
   bool stop_requested() const noexcept { return stop_.stop_requested(); }
   const std::stop_token& stop_token() const noexcept { return stop_; }
 

@@ -1,18 +1,12 @@
-// Everything an author needs.
+// Everything that authors of workflows and programs that embed the engine need.
 #pragma once
 
-#include "activity_context.hpp"
-#include "codec.hpp"
-#include "context.hpp"
-#include "exceptions.hpp"
-#include "failure.hpp"
-#include "future.hpp"
-#include "handles.hpp"
-#include "log_level.hpp"
-#include "payload.hpp"
-#include "registry.hpp"
-#include "task.hpp"
-
-#if __has_include(<evermill/engine.hpp>)
-#include <evermill/engine.hpp>
-#endif
+#include "evermill/activity_context.hpp"
+#include "evermill/codec.hpp"
+#include "evermill/context.hpp"
+#include "evermill/engine.hpp"
+#include "evermill/exceptions.hpp"
+#include "evermill/future.hpp"
+#include "evermill/handles.hpp"
+#include "evermill/registry.hpp"
+#include "evermill/task.hpp"

@@ -1,103 +1,87 @@
-// The exceptions of workflows and activities. Each carries the failure it stands for, so that a failure crosses
-// processes and journals without loss.
+// The exceptions that workflows, activities and callers meet.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <string_view>
+#include <utility>
 
-#include "failure.hpp"
+#include "evermill/failure.hpp"
 
 namespace evermill {
 
-/// Base of all. Copies share the failure.
+/// Base of all of them.
 class error : public std::runtime_error {
  public:
-  error(const std::string& what, evermill::failure as_value);
-
-  /// This error as a value; what a workflow or activity that lets it escape fails with.
-  const evermill::failure& failure() const noexcept { return *failure_; }
-  /// What led to it: the failure of the activity, step, child or execution; this error's own where there is none.
-  const evermill::failure& cause() const noexcept { return failure_->cause ? *failure_->cause : *failure_; }
+  explicit error(const std::string& what, failure why = {}) : std::runtime_error(what), why_(std::move(why)) {}
+  const failure& why() const noexcept { return why_; }
 
  private:
-  std::shared_ptr<const evermill::failure> failure_;
+  failure why_;
 };
 
-/// Thrown by the code of activities, steps and workflows: something of the application's own went wrong.
+/// Thrown by an activity or a workflow to fail with a type of its own. An activity is tried again as its retry policy
+/// says, unless `non_retryable`.
 class application_error : public error {
  public:
-  /// `type` is the application's name for it ("CardDeclined"), which callers can act on. `non_retryable`: another
-  /// attempt of the activity would not help.
-  application_error(std::string type, std::string message, std::optional<payload> details = {},
-                    bool non_retryable = false);
-
-  const std::string& type() const noexcept { return failure().type; }
+  application_error(std::string type, const std::string& message, std::optional<payload> details = {},
+                    bool non_retryable = false)
+      : error(message,
+              {failure_kind::application, std::move(type), message, std::move(details), non_retryable, nullptr}) {}
 };
 
-/// Awaiting an activity that did not complete. `cause()` is why the last attempt failed.
+/// A payload is not what was expected. Not retried: the same bytes would come again.
+class payload_error : public error {
+ public:
+  explicit payload_error(const std::string& message)
+      : error(message, {failure_kind::invalid_payload, "InvalidPayload", message, {}, true, nullptr}) {}
+};
+
+/// In a workflow: an activity did not complete and is not tried again. `why()` is the last attempt's failure.
 class activity_error : public error {
  public:
-  activity_error(std::string activity, evermill::failure cause);
+  activity_error(std::string activity, failure why)
+      : error("activity " + activity + " failed: " + why.message, why), activity_(std::move(activity)) {}
   const std::string& activity() const noexcept { return activity_; }
 
  private:
   std::string activity_;
 };
 
-/// Awaiting a step whose function threw. Steps are not retried.
+/// In a workflow: a step's function threw.
 class step_error : public error {
  public:
-  step_error(std::string step, evermill::failure cause);
-  const std::string& step() const noexcept { return step_; }
-
- private:
-  std::string step_;
+  step_error(const std::string& step, failure why) : error("step " + step + " failed: " + why.message, why) {}
 };
 
-/// Awaiting a child workflow that did not complete, or could not be started (failure_kind::already_exists).
+/// In a workflow: a child did not complete, or could not be started.
 class child_workflow_error : public error {
  public:
-  child_workflow_error(std::string workflow, evermill::failure cause);
-  const std::string& workflow() const noexcept { return workflow_; }
-
- private:
-  std::string workflow_;
+  child_workflow_error(const std::string& child, failure why)
+      : error("child workflow " + child + " failed: " + why.message, why) {}
 };
 
-/// In a workflow: it was asked to cancel, or the future that is awaited was canceled. A workflow that lets it escape
-/// ends as canceled. In an activity: thrown by its code to say that it has stopped because it was asked to.
+/// In a workflow: somebody asked for it to be canceled. Let it pass after cleaning up and the execution ends as canceled.
 class canceled_error : public error {
  public:
-  explicit canceled_error(std::string message = "canceled");
+  explicit canceled_error(const std::string& reason = {})
+      : error(reason.empty() ? "canceled" : "canceled: " + reason,
+              {failure_kind::canceled, "Canceled", reason, {}, true, nullptr}) {}
 };
 
-/// A value could not be encoded or decoded. Says what was expected and what came.
-class payload_error : public error {
- public:
-  explicit payload_error(const std::string& message);
-};
-
-/// Waiting for a result of an execution that has none: it failed, was canceled, terminated or timed out.
+/// To a caller that asked for a result: there is none. `status()` is "failed", "canceled", "terminated" or "timed out".
 class workflow_failed : public error {
  public:
-  /// `status` as "failed", "canceled", ….
-  workflow_failed(std::string workflow_id, std::string status, evermill::failure failure);
-  const std::string& workflow_id() const noexcept { return workflow_id_; }
+  workflow_failed(const std::string& workflow_id, std::string status, failure why)
+      : error("execution " + workflow_id + " " + status + (why.message.empty() ? "" : ": " + why.message), why),
+        status_(std::move(status)) {}
   const std::string& status() const noexcept { return status_; }
 
  private:
-  std::string workflow_id_;
   std::string status_;
 };
 
-namespace detail {
-/// The exception being handled as a failure. Only inside a catch block.
+/// The exception that is being handled, as a value. For use inside a catch block.
 failure current_failure();
-/// "CardDeclined: no funds": type and message of a failure, for people.
-std::string describe(const failure& f);
-}  // namespace detail
 
 }  // namespace evermill

@@ -10,8 +10,8 @@
 namespace evermill {
 
 enum class failure_kind : unsigned char {
-  application = 0,     ///< the code said so
-  start_to_close = 1,  ///< an attempt ran longer than it may
+  application = 0,      ///< the code said so
+  start_to_close = 1,   ///< an attempt ran longer than it may
   canceled = 2,
   terminated = 3,
   lost = 4,             ///< the process that ran the attempt is gone

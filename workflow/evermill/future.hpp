@@ -1,252 +1,165 @@
-// future<T>: something that was asked for and is on its way; all() and race() over several.
-//
-// Asking is what a context's function does; awaiting only waits. So activities that are called one after the other and
-// awaited later run at the same time.
+// Futures of commands, and waiting for several of them.
 #pragma once
 
 #include <array>
-#include <coroutine>
 #include <cstddef>
 #include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include "codec.hpp"
-#include "detail/runtime.hpp"
+#include "evermill/codec.hpp"
+#include "evermill/runtime.hpp"
+#include "evermill/task.hpp"
 
 namespace evermill {
 
 namespace detail {
-
 template <class T>
 inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
 
 template <class T>
-using non_void = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
-
-struct operation_of;
-
-/// What a completed operation gives; throws where it did not complete.
-template <class T>
-T take(operation& op) {
+T take_value(cell& c, bool timed) {
+  if (c.error) std::rethrow_exception(c.error);
   if constexpr (is_optional<T>) {
-    if (op.is == operation::state::timed_out) return std::nullopt;
-    if (op.is == operation::state::completed && op.timed) return codec<typename T::value_type>::decode(op.result);
+    if (timed) {
+      if (!c.value) return std::nullopt;
+      return codec<typename T::value_type>::decode(*c.value);
+    }
   }
-  if (op.is != operation::state::completed) throw_outcome(op);
-  if constexpr (!std::is_void_v<T>) return codec<T>::decode(op.result);
+  if constexpr (!std::is_void_v<T>) return codec<T>::decode(c.value ? *c.value : payload{});
 }
-
 }  // namespace detail
 
-/// Move-only. Dropping it does not cancel what was asked for: the result is ignored (a wait for a signal is given up,
-/// the signal stays for the next). Await it at most once, as an rvalue.
+/// A command that is recorded already; awaiting only waits. Throws what the command ended with: activity_error,
+/// child_workflow_error, step_error, canceled_error, payload_error.
 template <class T>
 class [[nodiscard]] future {
  public:
-  using durable_awaitable = void;
-  using value_type = T;
+  static constexpr bool durable = true;
 
-  future(detail::runtime& run, detail::operation& op) noexcept : run_(&run), op_(&op) { op.held_by_future = true; }
-  future(future&& other) noexcept : run_(other.run_), op_(std::exchange(other.op_, nullptr)) {}
-  future& operator=(future&& other) noexcept {
-    if (this != &other) {
-      drop();
-      run_ = other.run_;
-      op_ = std::exchange(other.op_, nullptr);
-    }
-    return *this;
-  }
-  ~future() { drop(); }
-
-  /// Would awaiting it go on at once?
-  bool ready() const { return operation().done(); }
-
-  /// Asks for its end: an activity and a child are told, a timer and a wait are over. Awaiting it throws canceled_error
-  /// at once, whatever comes later. Does nothing when it is ready.
-  void cancel() {
-    if (!operation().done()) run_->cancel(*op_);
+  /// `timed`: T is std::optional and no value means that the time was up.
+  future(detail::runtime& rt, detail::cell_ref c, bool timed = false) noexcept
+      : runtime_(&rt), cell_(std::move(c)), timed_(timed) {}
+  future(future&&) noexcept = default;
+  future& operator=(future&&) noexcept = default;
+  ~future() {
+    if (cell_ && cell_->waiting == &waiter_) cell_->waiting = nullptr;
   }
 
-  bool await_ready() const { return operation().done(); }
-  void await_suspend(std::coroutine_handle<> h) noexcept {
-    op_->alone = {h, 1, false};
-    op_->waiter = &op_->alone;
+  bool ready() const noexcept { return cell_->is != detail::cell::state::pending; }
+  /// Asks that it end: a timer is canceled, an activity and a child are told. Awaiting it then throws canceled_error,
+  /// unless it was ready before.
+  void cancel() { detail::cancel(*runtime_, *cell_.get()); }
+
+  bool await_ready() const noexcept { return ready(); }
+  void await_suspend(std::coroutine_handle<> awaiting) noexcept {
+    waiter_ = {awaiting, false};
+    cell_->waiting = &waiter_;
   }
-  T await_resume() { return detail::take<T>(*op_); }
+  T await_resume() {
+    cell_->waiting = nullptr;
+    return detail::take_value<T>(*cell_.get(), timed_);
+  }
+
+  const detail::cell_ref& shared_cell() const noexcept { return cell_; }
 
  private:
-  friend struct detail::operation_of;
-
-  detail::operation& operation() const {
-    if (op_ == nullptr) detail::throw_moved_from();
-    return *op_;
-  }
-  void drop() noexcept {
-    if (op_ != nullptr) run_->release(*std::exchange(op_, nullptr));
-  }
-
-  detail::runtime* run_;
-  detail::operation* op_;
+  detail::runtime* runtime_;
+  detail::cell_ref cell_;
+  detail::waiter waiter_;
+  bool timed_;
 };
 
 namespace detail {
 
-struct operation_of {
-  template <class T>
-  operation* operator()(const future<T>& f) const {
-    return &f.operation();
+/// Waits until one of the cells is settled; gives the index of the one that was settled first, by the journal.
+class race_awaiter {
+ public:
+  static constexpr bool durable = true;
+  explicit race_awaiter(std::vector<cell_ref> cells) noexcept : cells_(std::move(cells)) {}
+
+  bool await_ready() const noexcept { return first() < cells_.size(); }
+  void await_suspend(std::coroutine_handle<> awaiting) noexcept {
+    waiter_ = {awaiting, false};
+    for (const cell_ref& c : cells_) c->waiting = &waiter_;
   }
-};
-
-/// One coroutine that waits for several operations: for one of them or for all.
-class group_wait {
- public:
-  explicit group_wait(std::vector<operation*> operations) : operations_(std::move(operations)) {}
-  group_wait(group_wait&& other) noexcept : operations_(std::move(other.operations_)) {}
-  group_wait& operator=(group_wait&&) = delete;
-  ~group_wait() { detach(); }
-
-  std::size_t open() const noexcept;
-  /// Wakes the coroutine when `how_many` more have completed, or one has failed where `wake_on_failure`.
-  void suspend(std::coroutine_handle<> h, std::size_t how_many, bool wake_on_failure) noexcept;
-  /// Waits for none of them any more.
-  void detach() noexcept;
-  /// Index of the one that completed first in the journal's order; `failed_only`: among those that did not complete
-  /// well. operations().size() when there is none.
-  std::size_t first(bool failed_only) const noexcept;
-  const std::vector<operation*>& operations() const noexcept { return operations_; }
-
- private:
-  std::vector<operation*> operations_;
-  wait_group group_;
-};
-
-class race_awaitable {
- public:
-  using durable_awaitable = void;
-  explicit race_awaitable(std::vector<operation*> operations);
-
-  bool await_ready() const noexcept { return wait_.open() < wait_.operations().size(); }
-  void await_suspend(std::coroutine_handle<> h) noexcept { wait_.suspend(h, 1, false); }
   std::size_t await_resume() noexcept {
-    wait_.detach();
-    return wait_.first(false);
+    for (const cell_ref& c : cells_) c->waiting = nullptr;
+    return first();
   }
 
  private:
-  group_wait wait_;
-};
-
-/// Waits until all have completed or one has failed; throws what the first that failed throws.
-class all_awaitable_base {
- public:
-  using durable_awaitable = void;
-  explicit all_awaitable_base(std::vector<operation*> operations) : wait_(std::move(operations)) {}
-
-  bool await_ready() const noexcept { return wait_.open() == 0 || failed() != nullptr; }
-  void await_suspend(std::coroutine_handle<> h) noexcept { wait_.suspend(h, wait_.open(), true); }
-
- protected:
-  void finish() {
-    wait_.detach();
-    if (const operation* op = failed()) throw_outcome(*op);
-  }
-  operation& at(std::size_t i) const noexcept { return *wait_.operations()[i]; }
-
- private:
-  const operation* failed() const noexcept {
-    const std::size_t i = wait_.first(true);
-    return i < wait_.operations().size() ? wait_.operations()[i] : nullptr;
-  }
-  group_wait wait_;
-};
-
-template <class T>
-std::vector<operation*> operations_in(const std::vector<future<T>>& futures) {
-  std::vector<operation*> operations;
-  operations.reserve(futures.size());
-  for (const future<T>& f : futures) operations.push_back(operation_of{}(f));
-  return operations;
-}
-
-template <class T>
-class all_of_vector : public all_awaitable_base {
- public:
-  explicit all_of_vector(std::vector<future<T>> futures)
-      : all_awaitable_base(operations_in(futures)), futures_(std::move(futures)) {}
-
-  auto await_resume() {
-    finish();
-    if constexpr (!std::is_void_v<T>) {
-      std::vector<T> values;
-      values.reserve(futures_.size());
-      for (std::size_t i = 0; i < futures_.size(); ++i) values.push_back(take<T>(at(i)));
-      return values;
+  std::size_t first() const noexcept {
+    std::size_t best = cells_.size();
+    for (std::size_t i = 0; i < cells_.size(); ++i) {
+      if (cells_[i]->is == cell::state::pending) continue;
+      if (best == cells_.size() || cells_[i]->settled_as < cells_[best]->settled_as) best = i;
     }
+    return best;
   }
 
- private:
-  std::vector<future<T>> futures_;
-};
-
-template <class... T>
-class all_of_tuple : public all_awaitable_base {
- public:
-  explicit all_of_tuple(future<T>... futures)
-      : all_awaitable_base({operation_of{}(futures)...}), futures_(std::move(futures)...) {}
-
-  std::tuple<non_void<T>...> await_resume() {
-    finish();
-    return take_all(std::index_sequence_for<T...>{});
-  }
-
- private:
-  template <class U>
-  static non_void<U> take_one(operation& op) {
-    if constexpr (std::is_void_v<U>) {
-      return {};
-    } else {
-      return take<U>(op);
-    }
-  }
-  template <std::size_t... I>
-  std::tuple<non_void<T>...> take_all(std::index_sequence<I...>) {
-    return {take_one<T>(at(I))...};
-  }
-  std::tuple<future<T>...> futures_;
+  std::vector<cell_ref> cells_;
+  waiter waiter_;
 };
 
 }  // namespace detail
 
-/// Awaits all of them: their values in the order of the vector (nothing for void). Throws the error of the first that
-/// fails, in the journal's order, as soon as it does; the others go on and are ignored.
-template <class T>
-[[nodiscard]] detail::all_of_vector<T> all(std::vector<future<T>> futures) {
-  return detail::all_of_vector<T>(std::move(futures));
-}
-
-/// The same for futures of several types: a tuple, with std::monostate for void.
+/// The index of the future that is ready first, in the order of the journal. All stay as they are: await the winner next,
+/// cancel the losers if they are not wanted.
 template <class... T>
-[[nodiscard]] detail::all_of_tuple<T...> all(future<T>... futures) {
-  return detail::all_of_tuple<T...>(std::move(futures)...);
-}
-
-/// Awaits the first of them to complete, fail or be canceled, in the journal's order: its index. All stay yours, and
-/// the losers open: await or cancel them. std::invalid_argument for no futures.
-template <class... T>
-[[nodiscard]] detail::race_awaitable race(future<T>&... futures) {
-  return detail::race_awaitable({detail::operation_of{}(futures)...});
+detail::race_awaiter race(const future<T>&... futures) {
+  static_assert(sizeof...(T) > 0, "a race needs a future");
+  std::vector<detail::cell_ref> cells;
+  cells.reserve(sizeof...(T));
+  (cells.push_back(futures.shared_cell()), ...);
+  return detail::race_awaiter(std::move(cells));
 }
 
 template <class T>
-[[nodiscard]] detail::race_awaitable race(std::vector<future<T>>& futures) {
-  return detail::race_awaitable(detail::operations_in(futures));
+detail::race_awaiter race(const std::vector<future<T>>& futures) {
+  std::vector<detail::cell_ref> cells;
+  cells.reserve(futures.size());
+  for (const future<T>& f : futures) cells.push_back(f.shared_cell());
+  return detail::race_awaiter(std::move(cells));
+}
+
+/// Every result, in the order of the futures; throws the first error in that order.
+template <class T>
+  requires(!std::is_void_v<T>)
+task<std::vector<T>> all(std::vector<future<T>> futures) {
+  std::vector<T> results;
+  results.reserve(futures.size());
+  for (future<T>& f : futures) {
+    T result = co_await std::move(f);
+    results.push_back(std::move(result));
+  }
+  co_return results;
+}
+
+inline task<void> all(std::vector<future<void>> futures) {
+  for (future<void>& f : futures) co_await std::move(f);
+}
+
+template <class A, class B, class... More>
+task<std::tuple<A, B, More...>> all(future<A> a, future<B> b, future<More>... more) {
+  A first = co_await std::move(a);
+  B second = co_await std::move(b);
+  if constexpr (sizeof...(More) == 0) {
+    co_return std::tuple<A, B>(std::move(first), std::move(second));
+  } else {
+    std::tuple<std::optional<More>...> rest;
+    auto pending = std::tuple<future<More>...>(std::move(more)...);
+    static_assert(sizeof...(More) <= 2, "all() takes up to four futures; use a vector for more");
+    std::get<0>(rest) = co_await std::move(std::get<0>(pending));
+    if constexpr (sizeof...(More) == 2) std::get<1>(rest) = co_await std::move(std::get<1>(pending));
+    co_return std::apply(
+        [&](auto&... values) { return std::tuple<A, B, More...>(std::move(first), std::move(second), std::move(*values)...); },
+        rest);
+  }
 }
 
 }  // namespace evermill

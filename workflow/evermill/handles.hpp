@@ -1,10 +1,5 @@
-// Handles: constants that name what a workflow talks to, with its types and policy.
-//
-//   inline constexpr evermill::activity<Receipt(Charge)> charge_card{
-//       .name = "charge_card", .options = {.start_to_close = 10s, .retry = {.max_attempts = 5}}};
-//   inline constexpr evermill::signal<Approval> approval{.name = "approval"};
-//
-// Names are looked up in the journal and in other processes: changing one changes the workflow.
+// Names with types: what activities, signals and child workflows are called by. Declare them constexpr, in a header that
+// caller and implementation share.
 #pragma once
 
 #include <chrono>
@@ -14,25 +9,22 @@
 
 namespace evermill {
 
-/// How often and how soon a failed attempt of an activity is followed by another. The wait before attempt n+1 is
-/// min(initial_interval * backoff_coefficient^(n-1), max_interval).
+/// How often and how soon an activity is tried again.
 struct retry_policy {
-  std::uint32_t max_attempts = 0;  ///< 0: no limit; 1: no retry
-  std::chrono::microseconds initial_interval = std::chrono::seconds(1);
-  double backoff_coefficient = 2.0;
-  std::chrono::microseconds max_interval{0};  ///< 0: a hundred times the initial interval
+  std::uint32_t max_attempts = 0;                        ///< with the first; 0: no limit
+  std::chrono::microseconds initial_interval{1'000'000};  ///< before the second attempt
+  double backoff_coefficient = 2.0;                      ///< each further interval is this much longer
+  std::chrono::microseconds max_interval{0};             ///< 0: a hundred times the initial one
 };
 
 struct activity_options {
-  std::string_view task_queue;                  ///< "": the default queue
-  std::chrono::microseconds start_to_close{0};  ///< limit of one attempt; 0: none
+  /// An attempt that runs longer is given up (StartToCloseTimeout) and tried again as `retry` says. 0: no limit.
+  std::chrono::microseconds start_to_close{0};
   retry_policy retry{};
 };
+static_assert(std::is_trivially_destructible_v<activity_options>,
+              "GCC 12 destroys aggregate temporaries next to co_await twice; options must not mind");
 
-// GCC 12 destroys an aggregate temporary next to a co_await twice; a trivial destructor makes that harmless.
-static_assert(std::is_trivially_destructible_v<activity_options>);
-
-/// An activity: work with side effects, done by a task backend, retried by its policy. R(A) or R().
 template <class Signature>
 struct activity;
 
@@ -40,8 +32,6 @@ template <class R, class A>
 struct activity<R(A)> {
   std::string_view name;
   activity_options options{};
-
-  /// The same activity with other options, for one call.
   constexpr activity with(activity_options other) const { return {name, other}; }
 };
 
@@ -49,17 +39,15 @@ template <class R>
 struct activity<R()> {
   std::string_view name;
   activity_options options{};
-
   constexpr activity with(activity_options other) const { return {name, other}; }
 };
 
-/// A message to a running workflow; kept in order until the code waits for it.
 template <class T>
 struct signal {
   std::string_view name;
 };
 
-/// A workflow known by name, whose code may be elsewhere. R(A) or R().
+/// A workflow by name, for starting one whose code is elsewhere.
 template <class Signature>
 struct child_workflow;
 
@@ -72,11 +60,5 @@ template <class R>
 struct child_workflow<R()> {
   std::string_view name;
 };
-
-struct child_options {
-  /// The child's workflow id. Empty: "<parent's id>/<run>.<event>", different for every start.
-  std::string_view id;
-};
-static_assert(std::is_trivially_destructible_v<child_options>);
 
 }  // namespace evermill

@@ -31,9 +31,9 @@ struct cell {
   kind what = kind::timer;
   state is = state::pending;
   std::uint32_t references = 0;
-  std::uint64_t seq = 0;         ///< of the command; of a timed wait: its timer's; 0: no command
-  std::uint64_t settled_as = 0;  ///< counts settlements: the order of the journal
-  std::string name;              ///< of the activity, child, step or signal
+  std::uint64_t seq = 0;        ///< of the command; of a timed wait: its timer's; 0: no command
+  std::uint64_t settled_as = 0; ///< counts settlements: the order of the journal
+  std::string name;             ///< of the activity, child, step or signal
   std::optional<payload> value;
   std::exception_ptr error;
   waiter* waiting = nullptr;

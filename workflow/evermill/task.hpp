@@ -1,10 +1,4 @@
-// task<T>: the coroutine type of workflows and of the parts they are made of.
-//
-//   evermill::task<std::string> fulfil_order(evermill::context ctx, Order order) { …; co_return "done"; }
-//
-// A task does nothing until it is awaited. Its function takes its parameters by value: they live in the coroutine as
-// long as it does, which can be years; what a reference, pointer or view refers to does not. It can await durable
-// things only: what a context hands out, all(), race(), and other tasks.
+// task<T>: what a workflow, or a part of one, returns.
 #pragma once
 
 #include <coroutine>
@@ -15,59 +9,68 @@
 #include <type_traits>
 #include <utility>
 
-#include "detail/runtime.hpp"
+#include "evermill/runtime.hpp"
 
 namespace evermill {
 
-template <class T = void>
+class context;
+template <class T>
 class task;
 
 namespace detail {
 
-/// Marks what a workflow may await: its completion comes from the journal.
+template <class T>
+inline constexpr bool is_span = false;
+template <class T, std::size_t N>
+inline constexpr bool is_span<std::span<T, N>> = true;
+
+/// May a coroutine keep it in its frame? A reference, pointer or view may outlive what it points to.
 template <class A>
-concept durable = requires {
-  typename A::durable_awaitable;
-};
+inline constexpr bool frame_safe =
+    !std::is_reference_v<A> && !std::is_pointer_v<std::remove_cv_t<A>> &&
+    !std::is_same_v<std::remove_cv_t<A>, std::string_view> && !is_span<std::remove_cv_t<A>>;
 
 struct promise_base {
-  runtime* run = nullptr;
-  std::coroutine_handle<> continuation;
+  runtime* rt = nullptr;
+  std::coroutine_handle<> parent;
   std::exception_ptr error;
 
-  struct wake_continuation {
+  // By value: GCC 12 copies what it is given by reference here.
+  template <class A>
+    requires std::remove_cvref_t<A>::durable
+  std::remove_cvref_t<A> await_transform(A&& awaitable) noexcept {
+    static_assert(!std::is_lvalue_reference_v<A>, "co_await takes a future or task over: write co_await std::move(it)");
+    return std::move(awaitable);
+  }
+  template <class A>
+  void await_transform(A&&) {
+    static_assert(!std::is_same_v<A, A>,
+                  "a workflow can only co_await what evermill gives it: nothing else would replay");
+  }
+
+  std::suspend_always initial_suspend() const noexcept { return {}; }
+
+  struct at_end {
     bool await_ready() const noexcept { return false; }
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h) const noexcept {
-      promise_base& promise = h.promise();
-      if (promise.continuation) promise.run->ready.push(promise.continuation);
+    template <class P>
+    void await_suspend(std::coroutine_handle<P> ended) const noexcept {
+      // Not resumed from here: a loop of awaits would grow the stack.
+      if (ended.promise().parent) make_ready(*ended.promise().rt, ended.promise().parent);
     }
     void await_resume() const noexcept {}
   };
-
-  std::suspend_always initial_suspend() noexcept { return {}; }
-  wake_continuation final_suspend() noexcept { return {}; }
+  at_end final_suspend() const noexcept { return {}; }
   void unhandled_exception() noexcept { error = std::current_exception(); }
-
-  /// Rvalues only, and by value: GCC 12 copies what is awaited through a reference.
-  template <class A>
-  std::remove_cvref_t<A> await_transform(A&& awaitable) {
-    static_assert(durable<std::remove_cvref_t<A>>,
-                  "evermill: a workflow can co_await only what a context hands out, all(), race() and tasks: anything "
-                  "else would not be the same in a replay");
-    static_assert(!std::is_lvalue_reference_v<A>, "evermill: a future or task is awaited once: co_await std::move(it)");
-    return std::move(awaitable);
-  }
 };
 
 template <class T>
 struct promise : promise_base {
   std::optional<T> value;
-
-  task<T> get_return_object() noexcept;
   template <class U>
-  requires std::is_constructible_v<T, U&&>
-  void return_value(U&& result) { value.emplace(std::forward<U>(result)); }
+  void return_value(U&& result) {
+    value.emplace(std::forward<U>(result));
+  }
+  task<T> get_return_object() noexcept;
   T take() {
     if (error) std::rethrow_exception(error);
     return std::move(*value);
@@ -76,63 +79,48 @@ struct promise : promise_base {
 
 template <>
 struct promise<void> : promise_base {
+  void return_void() const noexcept {}
   task<void> get_return_object() noexcept;
-  void return_void() noexcept {}
-  void take() {
+  void take() const {
     if (error) std::rethrow_exception(error);
   }
 };
 
-template <class T>
-inline constexpr bool is_span = false;
-template <class T, std::size_t Extent>
-inline constexpr bool is_span<std::span<T, Extent>> = true;
-template <class T>
-inline constexpr bool is_string_view = false;
-template <class Char, class Traits>
-inline constexpr bool is_string_view<std::basic_string_view<Char, Traits>> = true;
-template <class T>
-inline constexpr bool is_object_pointer = std::is_pointer_v<T> && !std::is_function_v<std::remove_pointer_t<T>>;
-
 }  // namespace detail
 
-/// Move-only; owns the coroutine.
-template <class T>
+/// A coroutine of a workflow. It starts when it is awaited, and is destroyed with its task.
+template <class T = void>
 class [[nodiscard]] task {
  public:
+  static constexpr bool durable = true;
   using promise_type = detail::promise<T>;
   using handle = std::coroutine_handle<promise_type>;
-  using durable_awaitable = void;
-  using value_type = T;
 
   explicit task(handle h) noexcept : handle_(h) {}
   task(task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
   task& operator=(task&& other) noexcept {
-    if (this != &other) {
-      if (handle_) handle_.destroy();
-      handle_ = std::exchange(other.handle_, {});
-    }
+    std::swap(handle_, other.handle_);
     return *this;
   }
   ~task() {
     if (handle_) handle_.destroy();
   }
 
-  bool await_ready() const {
-    if (!handle_) detail::throw_moved_from();
-    return false;
-  }
-  template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> awaiting) {
-    detail::promise_base& own = handle_.promise();
-    own.continuation = awaiting;
-    own.run = static_cast<detail::promise_base&>(awaiting.promise()).run;
-    own.run->ready.push(handle_);
-  }
-  T await_resume() { return handle_.promise().take(); }
+  struct awaiter {
+    handle awaited;
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    void await_suspend(std::coroutine_handle<P> parent) const noexcept {
+      awaited.promise().parent = parent;
+      awaited.promise().rt = parent.promise().rt;
+      make_ready(*parent.promise().rt, awaited);
+    }
+    T await_resume() const { return awaited.promise().take(); }
+  };
+  awaiter operator co_await() && noexcept { return {handle_}; }
 
-  /// Gives the coroutine up to the caller, who destroys it.
-  handle release() noexcept { return std::exchange(handle_, {}); }
+  /// For the engine: the coroutine itself.
+  handle coroutine() const noexcept { return handle_; }
 
  private:
   handle handle_;
@@ -148,19 +136,9 @@ inline task<void> detail::promise<void>::get_return_object() noexcept {
 
 }  // namespace evermill
 
-template <class T, class... Parameters>
-struct std::coroutine_traits<evermill::task<T>, Parameters...> {
-  static_assert((!std::is_reference_v<Parameters> && ...),
-                "evermill: a task takes its parameters by value: what a reference refers to may be gone when the "
-                "coroutine goes on (a lambda or member function has a hidden one: use a free function)");
-  static_assert((!evermill::detail::is_object_pointer<Parameters> && ...),
-                "evermill: a task takes its parameters by value: what a pointer points to may be gone when the "
-                "coroutine goes on, and is not there in a replay");
-  static_assert((!evermill::detail::is_string_view<std::remove_cv_t<Parameters>> && ...),
-                "evermill: a task takes std::string, not std::string_view: the text may be gone when the coroutine "
-                "goes on");
-  static_assert((!evermill::detail::is_span<std::remove_cv_t<Parameters>> && ...),
-                "evermill: a task takes std::vector, not std::span: the elements may be gone when the coroutine goes "
-                "on");
+template <class T, class... Args>
+struct std::coroutine_traits<evermill::task<T>, Args...> {
+  static_assert((evermill::detail::frame_safe<Args> && ...),
+                "workflow coroutines take values: a reference, pointer or view may dangle across co_await");
   using promise_type = evermill::detail::promise<T>;
 };
