@@ -21,6 +21,7 @@
 #include <concepts>
 #include <cstddef>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -28,6 +29,25 @@
 
 #include "evermill/exceptions.hpp"
 #include "evermill/payload.hpp"
+
+/// An empty optional is JSON's null (nlohmann/json 3.11 does not know std::optional).
+template <class T>
+struct nlohmann::adl_serializer<std::optional<T>> {
+  static void to_json(json& to, const std::optional<T>& from) {
+    if (from) {
+      to = *from;
+    } else {
+      to = nullptr;
+    }
+  }
+  static void from_json(const json& from, std::optional<T>& to) {
+    if (from.is_null()) {
+      to.reset();
+    } else {
+      to = from.template get<T>();
+    }
+  }
+};
 
 namespace evermill {
 
