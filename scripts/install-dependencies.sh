@@ -1,41 +1,60 @@
 #!/usr/bin/env bash
-# Installs what evermill needs from Debian's packages, and nothing that is there already.
-#   scripts/install-dependencies.sh build    to build and run
-#   scripts/install-dependencies.sh test     to run the tests as well
-#   scripts/install-dependencies.sh all      every compiler and tool of ./test.sh --all
+# Installs the Debian packages that evermill needs, where they are missing.
+#
+#   scripts/install-dependencies.sh [build|test|all]
+#
+#   build  what a build and the examples need (the default)
+#   test   the same, and what the tests need
+#   all    the same, and clang 14 for `./test.sh --all`
 set -euo pipefail
 
-build=(ca-certificates g++ cmake make ninja-build ccache pkg-config libcaf-dev librocksdb-dev libsnappy-dev liblz4-dev libzstd-dev
-       zlib1g-dev libbz2-dev libgflags-dev libprotobuf-dev libprotoc-dev protobuf-compiler libgrpc++-dev protobuf-compiler-grpc
-       libspdlog-dev libfmt-dev libexpected-dev libxxhash-dev nlohmann-json3-dev libcli11-dev)
-test=(libgtest-dev libgmock-dev python3 git)
-all=(clang libclang-rt-14-dev clang-format)
+what=${1:-build}
 
-case "${1:-build}" in
-  build) wanted=("${build[@]}") ;;
-  test) wanted=("${build[@]}" "${test[@]}") ;;
-  all) wanted=("${build[@]}" "${test[@]}" "${all[@]}") ;;
-  *) echo "usage: $0 build|test|all" >&2; exit 2 ;;
+build_packages=(
+  g++ cmake ninja-build ccache pkg-config
+  libcaf-dev librocksdb-dev
+  libprotobuf-dev protobuf-compiler libgrpc++-dev protobuf-compiler-grpc
+  libspdlog-dev libexpected-dev libxxhash-dev nlohmann-json3-dev libcli11-dev
+)
+test_packages=(libgtest-dev libgmock-dev python3)
+all_packages=(clang-14)
+
+case $what in
+  build) packages=("${build_packages[@]}") ;;
+  test) packages=("${build_packages[@]}" "${test_packages[@]}") ;;
+  all) packages=("${build_packages[@]}" "${test_packages[@]}" "${all_packages[@]}") ;;
+  -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  *) echo "$0: '$what' is not build, test or all" >&2; exit 2 ;;
 esac
 
-if ! command -v apt-get >/dev/null; then
-  echo "This script knows apt only. Install the equivalents of: ${wanted[*]}" >&2
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  echo "evermill: this is not a Debian-like system; install these packages (Debian's names) yourself:" >&2
+  echo "  ${packages[*]}" >&2
   exit 1
 fi
 
 missing=()
-for package in "${wanted[@]}"; do
-  dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null || true)
+  grep -qx installed <<<"$status" || missing+=("$package")
 done
-if [ ${#missing[@]} -eq 0 ]; then
+if ((${#missing[@]} == 0)); then
+  echo "evermill: all packages for '$what' are installed"
   exit 0
 fi
 
-sudo=()
-if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null || { echo "Run as root, or install sudo, to get: ${missing[*]}" >&2; exit 1; }
-  sudo=(sudo)
+as_root=()
+if ((EUID != 0)); then
+  if ! command -v sudo >/dev/null; then
+    echo "evermill: these packages are missing, and there is no sudo; as root run:" >&2
+    echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
 fi
-echo "==> Installing ${#missing[@]} packages: ${missing[*]}"
-"${sudo[@]}" apt-get update -qq
-"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+
+echo "evermill: installing ${#missing[@]} packages: ${missing[*]}"
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -q -y)
+"${apt[@]}" update </dev/null
+"${apt[@]}" install --no-install-recommends "${missing[@]}" </dev/null
+echo "evermill: packages for '$what' are installed"

@@ -71,7 +71,7 @@ class decider::impl {
               messages::MarkerRecorded marker;
               try {
                 payload result = run();
-                if (!result.data.empty()) to_message(std::move(result), *marker.mutable_result());
+                if (result.type != payload::content_type::json || !result.data.empty()) to_message(std::move(result), *marker.mutable_result());
               } catch (...) {
                 to_message(current_failure(), *marker.mutable_failure());
               }

@@ -1,13 +1,19 @@
 #include "workflow/runtime_impl.hpp"
 
 #include <algorithm>
+#include <utility>
 
-#include "base/check.hpp"
 #include "base/random.hpp"
 #include "workflow/conversions.hpp"
 #include "workflow/registry_data.hpp"
 
 namespace evermill::detail {
+namespace {
+
+/// A protobuf message of defaults and no bytes at all are values, too.
+bool has_value(const payload& p) noexcept { return p.type != payload::content_type::json || !p.data.empty(); }
+
+}  // namespace
 
 using workflow::from_message;
 using workflow::to_message;
@@ -16,7 +22,11 @@ using E = messages::Event;
 // --- commands
 
 E& runtime::add_command() {
-  EVERMILL_CHECK(record_ != nullptr, "workflow code runs only while its instance handles an event");
+  if (record_ == nullptr || continued_) {
+    // A destructor asks while the coroutine is destroyed, or code after continue_as_new: nobody will hear of it.
+    ignored_.Clear();
+    return ignored_;
+  }
   last_ = last_.next();
   return *record_->add_events();
 }
@@ -33,7 +43,7 @@ cell_ref runtime::open(cell::kind what, std::uint64_t seq, std::string_view name
 cell_ref runtime::schedule_activity(std::string_view name, const activity_options& options, payload&& input) {
   auto& scheduled = *add_command().mutable_activity_task_scheduled();
   scheduled.set_activity_type(std::string(name));
-  if (!input.data.empty()) to_message(std::move(input), *scheduled.mutable_input());
+  if (has_value(input)) to_message(std::move(input), *scheduled.mutable_input());
   if (options.start_to_close.count() > 0) {
     scheduled.mutable_options()->set_start_to_close_us(options.start_to_close.count());
   }
@@ -58,12 +68,12 @@ cell_ref runtime::start_child(std::string_view type, std::string_view id, payloa
   initiated.set_workflow_id(id.empty() ? workflow_id_ + "/" + std::to_string(run_.value) + "." +
                                              std::to_string(last_.value)
                                        : std::string(id));
-  if (!input.data.empty()) to_message(std::move(input), *initiated.mutable_input());
+  if (has_value(input)) to_message(std::move(input), *initiated.mutable_input());
   return open(cell::kind::child, last_.value, type);
 }
 
 cell_ref runtime::start_timer(std::chrono::microseconds delay) {
-  const timestamp fire_at = now_ + std::max(delay, std::chrono::microseconds(0));
+  const timestamp fire_at = now_ + std::clamp(delay, std::chrono::microseconds(0), timestamp::max() - now_);
   add_command().mutable_timer_started()->set_fire_at_us(to_micros(fire_at));
   return open(cell::kind::timer, last_.value, {});
 }
@@ -105,8 +115,9 @@ void runtime::continue_as_new(payload&& input) {
   close_open_commands();
   auto& next = *add_command().mutable_workflow_execution_continued_as_new();
   next.set_workflow_type(definition_.name);
-  if (!input.data.empty()) to_message(std::move(input), *next.mutable_input());
+  if (has_value(input)) to_message(std::move(input), *next.mutable_input());
   closed_ = true;
+  continued_ = true;
 }
 
 void runtime::cancel_command(const cell& c) {
@@ -122,7 +133,7 @@ void runtime::cancel_command(const cell& c) {
     case cell::kind::signal:
       if (c.seq != 0) add_command().mutable_timer_canceled()->set_started_seq(c.seq);
       return;
-    case cell::kind::step: return;  // runs to its end; its marker concerns nothing then
+    case cell::kind::step: return;  // runs to its end
   }
 }
 
@@ -132,7 +143,7 @@ void runtime::cancel(cell& c) {
   cancel_command(c);
   open_.erase(c.seq);
   timed_waits_.erase(c.seq);
-  if (c.what == cell::kind::step) steps_.erase(c.seq);
+  if (c.what == cell::kind::step || c.what == cell::kind::child) ignored_ends_.emplace(c.seq, c.what);
   std::erase_if(signal_waits_, [&](const cell_ref& other) { return other.get() == &c; });
   settle_error(c, canceled_error(cancel_reason_));
 }
@@ -194,31 +205,42 @@ void runtime::fail_child(std::uint64_t seq, failure why) {
 
 // --- decision events
 
+std::optional<runtime::closing> runtime::closed_by(const messages::Event& decision) {
+  using kind = cell::kind;
+  switch (decision.event_case()) {
+    case E::kActivityTaskCompleted: return closing{kind::activity, decision.activity_task_completed().scheduled_seq()};
+    case E::kActivityTaskFailed: return closing{kind::activity, decision.activity_task_failed().scheduled_seq()};
+    case E::kActivityTaskTimedOut: return closing{kind::activity, decision.activity_task_timed_out().scheduled_seq()};
+    case E::kActivityTaskCanceled: return closing{kind::activity, decision.activity_task_canceled().scheduled_seq()};
+    case E::kTimerFired: return closing{kind::timer, decision.timer_fired().started_seq()};
+    case E::kChildWorkflowExecutionCompleted:
+      return closing{kind::child, decision.child_workflow_execution_completed().initiated_seq()};
+    case E::kChildWorkflowExecutionFailed:
+      return closing{kind::child, decision.child_workflow_execution_failed().initiated_seq()};
+    case E::kChildWorkflowExecutionCanceled:
+      return closing{kind::child, decision.child_workflow_execution_canceled().initiated_seq()};
+    case E::kChildWorkflowExecutionTerminated:
+      return closing{kind::child, decision.child_workflow_execution_terminated().initiated_seq()};
+    case E::kChildWorkflowExecutionTimedOut:
+      return closing{kind::child, decision.child_workflow_execution_timed_out().initiated_seq()};
+    case E::kStartChildWorkflowExecutionFailed:
+      return closing{kind::child, decision.start_child_workflow_execution_failed().initiated_seq()};
+    case E::kMarkerRecorded: return closing{kind::step, decision.marker_recorded().scheduled_seq()};
+    default: return std::nullopt;
+  }
+}
+
 bool runtime::concerns(const messages::Event& decision) const {
-  const auto is_open = [&](std::uint64_t seq) { return open_.contains(seq); };
+  if (const auto closes = closed_by(decision)) {
+    if (const auto it = open_.find(closes->seq); it != open_.end()) return it->second->what == closes->what;
+    if (closes->what == cell::kind::timer) return timed_waits_.contains(closes->seq);
+    const auto ignored = ignored_ends_.find(closes->seq);
+    return ignored != ignored_ends_.end() && ignored->second == closes->what;
+  }
   switch (decision.event_case()) {
     case E::kWorkflowExecutionStarted: return root_ == nullptr;
-    case E::kWorkflowExecutionSignaled: return true;
-    case E::kWorkflowExecutionCancelRequested: return true;
-    case E::kActivityTaskCompleted: return is_open(decision.activity_task_completed().scheduled_seq());
-    case E::kActivityTaskFailed: return is_open(decision.activity_task_failed().scheduled_seq());
-    case E::kActivityTaskTimedOut: return is_open(decision.activity_task_timed_out().scheduled_seq());
-    case E::kActivityTaskCanceled: return is_open(decision.activity_task_canceled().scheduled_seq());
-    case E::kTimerFired:
-      return is_open(decision.timer_fired().started_seq()) ||
-             timed_waits_.contains(decision.timer_fired().started_seq());
-    case E::kChildWorkflowExecutionCompleted:
-      return is_open(decision.child_workflow_execution_completed().initiated_seq());
-    case E::kChildWorkflowExecutionFailed: return is_open(decision.child_workflow_execution_failed().initiated_seq());
-    case E::kChildWorkflowExecutionCanceled:
-      return is_open(decision.child_workflow_execution_canceled().initiated_seq());
-    case E::kChildWorkflowExecutionTerminated:
-      return is_open(decision.child_workflow_execution_terminated().initiated_seq());
-    case E::kChildWorkflowExecutionTimedOut:
-      return is_open(decision.child_workflow_execution_timed_out().initiated_seq());
-    case E::kStartChildWorkflowExecutionFailed:
-      return is_open(decision.start_child_workflow_execution_failed().initiated_seq());
-    case E::kMarkerRecorded: return is_open(decision.marker_recorded().scheduled_seq());
+    case E::kWorkflowExecutionSignaled:
+    case E::kWorkflowExecutionCancelRequested: return root_ != nullptr;
     default: return false;
   }
 }
@@ -227,15 +249,21 @@ void runtime::handle(messages::TurnRecord& record, timestamp time) {
   now_ = time;
   last_ = last_.next();
   record_ = &record;
-  // A copy of the pointer's target would move when commands are added.
-  const messages::Event decision = record.events(0);
-  apply(decision);
+  apply(record.events(0));  // it keeps its place when commands are added: the field holds pointers
   run_ready();
+  if (std::exchange(carried_cancel_, false) && !closed_ && !root_->done()) {
+    interrupt();
+    run_ready();
+  }
   if (!closed_ && root_ && root_->done()) finish();
   record_ = nullptr;
 }
 
 void runtime::apply(const messages::Event& decision) {
+  if (const auto closes = closed_by(decision); closes && ignored_ends_.erase(closes->seq) > 0) {
+    steps_.erase(closes->seq);
+    return;
+  }
   switch (decision.event_case()) {
     case E::kWorkflowExecutionStarted: return on_started(decision.workflow_execution_started());
     case E::kWorkflowExecutionSignaled: return on_signal(decision.workflow_execution_signaled());
@@ -285,7 +313,7 @@ void runtime::on_started(const messages::WorkflowExecutionStarted& started) {
   run_id_ = started.run_id();
   random_state_ = started.random_seed();
   for (const auto& signal : started.carried_signals()) on_signal(signal);
-  cancel_requested_ = started.cancel_requested();
+  cancel_requested_ = carried_cancel_ = started.cancel_requested();
   try {
     root_ = definition_.start(*this, from_message(started.input()));
     ready_.push_back(root_->coroutine());
@@ -307,7 +335,10 @@ void runtime::on_signal(const messages::WorkflowExecutionSignaled& signaled) {
   const cell_ref c = *wait;
   signal_waits_.erase(wait);
   if (c->references == 1 || (c->seq != 0 && c->references == 2)) {
-    timed_waits_.erase(c->seq);
+    if (c->seq != 0) {
+      timed_waits_.erase(c->seq);
+      add_command().mutable_timer_canceled()->set_started_seq(c->seq);
+    }
     return on_signal(signaled);
   }
   if (c->seq != 0) {
@@ -337,6 +368,11 @@ void runtime::on_cancel(const std::string& reason) {
   if (cancel_requested_) return;
   cancel_requested_ = true;
   cancel_reason_ = reason;
+  interrupt();
+}
+
+/// Everything that is awaited, or could be, throws canceled_error once; what is asked for later is not touched.
+void runtime::interrupt() {
   std::vector<cell_ref> pending;
   for (const auto& [seq, c] : open_) pending.push_back(c);
   for (const auto& [seq, c] : timed_waits_) pending.push_back(c);
@@ -369,6 +405,7 @@ void runtime::close_open_commands() {
   open_.clear();
   timed_waits_.clear();
   signal_waits_.clear();
+  ignored_ends_.clear();
   steps_.clear();
   new_steps_.clear();
 }

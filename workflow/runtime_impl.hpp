@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -60,6 +61,13 @@ class runtime {
  private:
   using cell_map = std::unordered_map<std::uint64_t, cell_ref>;
 
+  /// What a decision event closes: the command of that event number.
+  struct closing {
+    cell::kind what;
+    std::uint64_t seq;
+  };
+  static std::optional<closing> closed_by(const messages::Event& decision);
+
   messages::Event& add_command();
   cell_ref open(cell::kind what, std::uint64_t seq, std::string_view name);
   void settle(cell& c);
@@ -76,6 +84,7 @@ class runtime {
   void on_timer(std::uint64_t seq);
   void on_marker(const messages::MarkerRecorded& marker);
   void on_cancel(const std::string& reason);
+  void interrupt();
   void apply(const messages::Event& decision);
   void run_ready();
   void finish();
@@ -87,7 +96,12 @@ class runtime {
   cell_map open_;
   std::deque<cell_ref> signal_waits_;
   std::map<std::uint64_t, cell_ref> timed_waits_;  // by their timer
-  std::vector<std::pair<std::string, std::uint64_t>> signal_order_;
+  std::deque<std::pair<std::string, std::uint64_t>> signal_order_;
+  /// Canceled children and steps whose end is still to come: journaled then, and otherwise ignored.
+  std::unordered_map<std::uint64_t, cell::kind> ignored_ends_;
+  messages::Event ignored_;
+  bool carried_cancel_ = false;  // from the run before; not delivered yet
+  bool continued_ = false;
   std::uint64_t signals_seen_ = 0;
   std::uint64_t settled_ = 0;
   std::uint64_t uuids_ = 0;

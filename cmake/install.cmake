@@ -1,0 +1,38 @@
+# cmake --install: libraries, public headers, the command, and what find_package(evermill) reads.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+get_property(evermill_libraries GLOBAL PROPERTY EVERMILL_LIBRARIES)
+set(evermill_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/evermill)
+
+# evermill::evermill: everything that a program which embeds the engine links.
+add_library(evermill_umbrella INTERFACE)
+add_library(evermill::evermill ALIAS evermill_umbrella)
+set_target_properties(evermill_umbrella PROPERTIES EXPORT_NAME evermill)
+foreach(library workflow engine cli)
+  if(TARGET evermill_${library})
+    target_link_libraries(evermill_umbrella INTERFACE evermill::${library})
+  endif()
+endforeach()
+
+foreach(library ${evermill_libraries})
+  string(REGEX REPLACE "^evermill_" "" exported_name ${library})
+  set_target_properties(${library} PROPERTIES EXPORT_NAME ${exported_name})
+  get_target_property(library_source_dir ${library} SOURCE_DIR)
+  if(IS_DIRECTORY ${library_source_dir}/evermill)
+    install(DIRECTORY ${library_source_dir}/evermill DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.hpp)
+  endif()
+endforeach()
+install(TARGETS ${evermill_libraries} evermill_umbrella EXPORT evermill_targets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET evermill)
+  install(TARGETS evermill RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+install(EXPORT evermill_targets FILE evermillTargets.cmake NAMESPACE evermill:: DESTINATION ${evermill_config_dir})
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/evermill-config.cmake.in
+                              ${PROJECT_BINARY_DIR}/evermillConfig.cmake INSTALL_DESTINATION ${evermill_config_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/evermillConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/evermillConfig.cmake ${PROJECT_BINARY_DIR}/evermillConfigVersion.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/FindCAF.cmake
+        DESTINATION ${evermill_config_dir})

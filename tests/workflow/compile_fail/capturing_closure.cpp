@@ -1,0 +1,16 @@
+// refused: name the step
+#include "evermill/registry.hpp"
+
+namespace {
+using namespace evermill;
+struct order {
+  std::string id;
+  int cents = 0;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(order, id, cents)
+constexpr activity<int(order)> pay{.name = "pay"};
+
+task<int> bad(context ctx, order o) {
+  co_return co_await ctx.step("cents", [o] { return o.cents; });
+}
+}  // namespace
