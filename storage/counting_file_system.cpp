@@ -25,6 +25,16 @@ class counting_file final : public rocksdb::FSWritableFileOwnerWrapper {
     counters_.bytes_written += data.size();
     return FSWritableFileOwnerWrapper::Append(data, options, verification, debug);
   }
+  IOStatus PositionedAppend(const rocksdb::Slice& data, std::uint64_t offset, const IOOptions& options,
+                            IODebugContext* debug) override {
+    counters_.bytes_written += data.size();
+    return FSWritableFileOwnerWrapper::PositionedAppend(data, offset, options, debug);
+  }
+  IOStatus PositionedAppend(const rocksdb::Slice& data, std::uint64_t offset, const IOOptions& options,
+                            const rocksdb::DataVerificationInfo& verification, IODebugContext* debug) override {
+    counters_.bytes_written += data.size();
+    return FSWritableFileOwnerWrapper::PositionedAppend(data, offset, options, verification, debug);
+  }
   IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
     ++counters_.syncs;
     return FSWritableFileOwnerWrapper::Sync(options, debug);
@@ -32,6 +42,11 @@ class counting_file final : public rocksdb::FSWritableFileOwnerWrapper {
   IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
     ++counters_.syncs;
     return FSWritableFileOwnerWrapper::Fsync(options, debug);
+  }
+  IOStatus RangeSync(std::uint64_t offset, std::uint64_t bytes, const IOOptions& options,
+                     IODebugContext* debug) override {
+    ++counters_.syncs;
+    return FSWritableFileOwnerWrapper::RangeSync(offset, bytes, options, debug);
   }
 
  private:
@@ -53,6 +68,7 @@ class counting_directory final : public FSDirectory {
     return directory_->FsyncWithDirOptions(options, debug, how);
   }
   IOStatus Close(const IOOptions& options, IODebugContext* debug) override { return directory_->Close(options, debug); }
+  std::size_t GetUniqueId(char* id, std::size_t size) const override { return directory_->GetUniqueId(id, size); }
 
  private:
   std::unique_ptr<FSDirectory> directory_;

@@ -10,7 +10,7 @@
 namespace evermill::storage {
 
 struct file_counters {
-  std::atomic<std::uint64_t> syncs{0};          ///< fsync and fdatasync calls, of files and directories
+  std::atomic<std::uint64_t> syncs{0};          ///< fsync, fdatasync and sync_file_range, of files and directories
   std::atomic<std::uint64_t> bytes_written{0};  ///< handed to the operating system
 };
 

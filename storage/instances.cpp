@@ -30,7 +30,8 @@ void put_header(write_batch& batch, partition_id partition, std::string_view wor
   put_message(batch, family::instances, instance_key(partition, workflow_id), header);
 }
 
-storage_result<std::optional<messages::InstanceHeader>> find_header(const key_value_store& store, partition_id partition,
+storage_result<std::optional<messages::InstanceHeader>> find_header(const key_value_store& store,
+                                                                    partition_id partition,
                                                                     std::string_view workflow_id) {
   const std::string key = instance_key(partition, workflow_id);
   std::string value;
@@ -71,8 +72,8 @@ storage_result<messages::PartitionState> load_partition_state(const key_value_st
   auto found = store.get(family::partitions, key, value);
   if (!found) return unexpected(found.error());
   if (!*found) return state;
-  auto parsed = parse_message(family::partitions, key, value,
-                              "state of partition " + std::to_string(partition.value), state);
+  auto parsed =
+      parse_message(family::partitions, key, value, "state of partition " + std::to_string(partition.value), state);
   if (!parsed) return unexpected(parsed.error());
   return state;
 }

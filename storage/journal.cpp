@@ -21,8 +21,8 @@ std::string turn_key(partition_id partition, run_number run, event_seq first) {
 }
 
 std::string place(partition_id partition, run_number run, event_seq seq) {
-  return "journal of partition " + std::to_string(partition.value) + ", run " + std::to_string(run.value) +
-         ", event " + std::to_string(seq.value);
+  return "journal of partition " + std::to_string(partition.value) + ", run " + std::to_string(run.value) + ", event " +
+         std::to_string(seq.value);
 }
 
 storage_error corrupt(partition_id partition, run_number run, event_seq seq, const std::string& why) {
@@ -51,9 +51,10 @@ storage_result<bool> journal_reader::next(stored_turn& turn) {
   const std::string_view key = rows_->key();
   std::string_view rest = key.substr(run_prefix(partition_, run_).size());
   const auto first = take_number(rest);
-  if (!first || *first != expected_.value || !rest.empty()) {
+  if (!first || !rest.empty()) return unexpected(corrupt(partition_, run_, expected_, "followed by a malformed key"));
+  if (*first != expected_.value) {
     return unexpected(corrupt(partition_, run_, expected_,
-                              "missing; the next turn there is starts at event " + std::to_string(first.value_or(0))));
+                              "missing; the next turn there is starts at event " + std::to_string(*first)));
   }
   auto parsed = parse_message(family::journal, key, rows_->value(), place(partition_, run_, expected_), turn.record);
   if (!parsed) return unexpected(parsed.error());

@@ -1,5 +1,7 @@
 #include "storage/keys.hpp"
 
+#include <limits>
+
 namespace evermill::storage {
 namespace {
 
@@ -39,12 +41,14 @@ std::optional<partition_id> take_partition(std::string_view& key) {
 std::optional<std::uint64_t> take_number(std::string_view& key) {
   const auto bytes = take_big_endian(key, 1);
   if (!bytes || *bytes > 8) return std::nullopt;
+  const bool leading_zero = *bytes > 0 && !key.empty() && key.front() == '\0';
+  if (leading_zero) return std::nullopt;  // a number has one form
   return take_big_endian(key, *bytes);
 }
 
 std::optional<std::int64_t> take_time(std::string_view& key) {
   const auto number = take_big_endian(key, 8);
-  if (!number) return std::nullopt;
+  if (!number || *number > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return std::nullopt;
   return static_cast<std::int64_t>(*number);
 }
 

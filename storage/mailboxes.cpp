@@ -58,7 +58,7 @@ storage_result<numbered_events> scan_outbound(const key_value_store& store, part
                                               partition_id destination, std::uint64_t after, std::size_t limit) {
   return scan_numbered(
       store, family::outbox, lane_prefix(source, destination), after + 1, limit,
-      "lane from partition " + std::to_string(source.value) + " to " + std::to_string(destination.value));
+      "outbox of partition " + std::to_string(source.value) + " for partition " + std::to_string(destination.value));
 }
 
 void put_parked(write_batch& batch, partition_id partition, run_number run, std::uint64_t index,

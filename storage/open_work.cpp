@@ -43,19 +43,20 @@ storage_result<std::vector<run_open_work>> scan_rows(const key_value_store& stor
     const char kind = rest.front();
     rest.remove_prefix(1);
     if (kind == run_row) {
+      if (!rest.empty()) return malformed();
       if (found.size() == limit) break;
       found.push_back({run_number(*run), {}, {}});
-      auto parsed = parse_message(family::open_work, rows->key(), rows->value(), row_name(partition, *run),
-                                  found.back().work);
+      auto parsed =
+          parse_message(family::open_work, rows->key(), rows->value(), row_name(partition, *run), found.back().work);
       if (!parsed) return unexpected(parsed.error());
       continue;
     }
     const auto scheduled = take_number(rest);
-    if (kind != activity_row || !scheduled) return malformed();
+    if (kind != activity_row || !scheduled || !rest.empty()) return malformed();
     if (found.empty() || found.back().run.value != *run) continue;  // its run's row was closed by the same commit
     messages::OpenActivity activity;
     auto parsed = parse_message(family::open_work, rows->key(), rows->value(),
-                                row_name(partition, *run) + ", activity " + std::to_string(*scheduled), activity);
+                                row_name(partition, *run) + ", event " + std::to_string(*scheduled), activity);
     if (!parsed) return unexpected(parsed.error());
     found.back().activities.emplace_back(event_seq(*scheduled), std::move(activity));
   }

@@ -1,14 +1,18 @@
 #include "storage/rocksdb_store.hpp"
 
 #include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
+#include <limits>
 #include <system_error>
 #include <vector>
 
@@ -23,58 +27,113 @@ namespace fs = std::filesystem;
 constexpr std::array<const char*, family_count> family_names = {"default",   "partitions", "instances", "journal",
                                                                 "open_work", "timers",     "outbox",    "inbox"};
 constexpr std::size_t max_wal_bytes = 64u << 20;  // more would make recovery take seconds
+constexpr std::size_t never_full_bytes = std::size_t{1} << 33;
 constexpr int bloom_bits_per_key = 10;
 
+std::string named(const fs::path& directory) { return "data directory \"" + directory.string() + "\""; }
+
+/// The operating system's own words, which RocksDB puts last.
+bool ends_with_errno(const rocksdb::Status& status, int number) {
+  return status.ToString().ends_with(std::generic_category().message(number));
+}
+
 storage_error to_error(const rocksdb::Status& status, const fs::path& directory) {
-  const std::string where = "data directory \"" + directory.string() + "\": ";
+  const std::string where = named(directory) + ": ";
   if (status.IsNoSpace()) return {storage_errc::no_space, where + "the disk is full; free some space and start again"};
   if (status.IsCorruption()) {
-    return {storage_errc::corrupt, where + "the store is damaged (" + status.ToString() +
-                                       "); restore it from a backup; nothing was changed"};
+    return {storage_errc::corrupt,
+            where + "the store is damaged (" + status.ToString() + "); restore it from a backup; nothing was changed"};
   }
   return {storage_errc::io, where + status.ToString()};
 }
 
+/// Only the start of RocksDB's text tells a lock that is held from other I/O errors; the rest holds the path.
+bool lock_is_held(const rocksdb::Status& status) {
+  if (!status.IsIOError() || status.getState() == nullptr) return false;
+  const std::string_view text = status.getState();
+  return text.starts_with("While lock file: ") || text.starts_with("lock hold by current process") ||
+         text.starts_with("lock is already held");
+}
+
 storage_error open_error(const rocksdb::Status& status, const fs::path& directory) {
-  const std::string text = status.ToString();
-  if (text.find("lock") != std::string::npos || text.find("LOCK") != std::string::npos) {
-    if (text.find("ermission denied") == std::string::npos) {
-      return {storage_errc::locked, "data directory \"" + directory.string() +
-                                        "\" is open in another process; stop that one, or choose another directory"};
-    }
+  if (lock_is_held(status)) {
+    return {storage_errc::locked,
+            named(directory) + " is open in another engine or process; stop that one, or choose another directory"};
   }
-  if (text.find("ermission denied") != std::string::npos || text.find("ead-only file system") != std::string::npos) {
-    return {storage_errc::read_only, "data directory \"" + directory.string() +
-                                         "\" can't be written; check its owner and permissions"};
+  if (ends_with_errno(status, EACCES) || ends_with_errno(status, EROFS) || ends_with_errno(status, EPERM)) {
+    return {storage_errc::read_only, named(directory) + " can't be written; check its owner and permissions"};
   }
   if (status.IsInvalidArgument()) {
-    return {storage_errc::foreign,
-            "data directory \"" + directory.string() + "\" holds a store that is not evermill's (" + text + ")"};
+    return {storage_errc::foreign, named(directory) + " holds a store that is not evermill's (" + status.ToString() +
+                                       "); choose an empty or new directory"};
   }
   return to_error(status, directory);
 }
 
-/// Anything else in a directory without a store is somebody else's, and stays untouched.
-storage_result<void> check_directory(const fs::path& directory) {
+storage_result<void> prepare_directory(const fs::path& directory) {
   std::error_code error;
   fs::create_directories(directory, error);
-  if (error) {
-    return unexpected(storage_error{storage_errc::read_only, "data directory \"" + directory.string() +
-                                                                 "\" can't be created: " + error.message()});
+  if (!error) return {};
+  auto code = storage_errc::io;
+  if (error == std::errc::no_space_on_device) code = storage_errc::no_space;
+  if (error == std::errc::permission_denied || error == std::errc::read_only_file_system)
+    code = storage_errc::read_only;
+  return unexpected(storage_error{code, named(directory) + " can't be created: " + error.message()});
+}
+
+/// What an interrupted first start, and evermill itself, may leave in a directory that has no store yet.
+bool may_precede_a_store(std::string_view name) {
+  return name == "." || name == ".." || name == "LOCK" || name == "LOG" || name == "IDENTITY" ||
+         name.starts_with("LOG.old") || name.starts_with("OPTIONS-") || name.starts_with("MANIFEST-") ||
+         name.ends_with(".dbtmp") || name.starts_with("evermill.");
+}
+
+storage_error foreign_error(const fs::path& directory, const std::string& what) {
+  return {storage_errc::foreign, named(directory) + " holds " + what + "; choose an empty or new directory"};
+}
+
+/// A store that lacks some of our families is ours only when an interrupted first start left it: then it is empty.
+storage_result<void> check_families(rocksdb::Env& env, const fs::path& directory) {
+  rocksdb::DBOptions how;
+  how.env = &env;
+  how.info_log_level = rocksdb::InfoLogLevel::FATAL_LEVEL;
+  std::vector<std::string> names;
+  rocksdb::Status status = rocksdb::DB::ListColumnFamilies(how, directory.string(), &names);
+  if (!status.ok()) return unexpected(open_error(status, directory));
+  for (const std::string& name : names) {
+    if (std::find(family_names.begin(), family_names.end(), name) == family_names.end()) {
+      return unexpected(foreign_error(directory, "a store that is not evermill's (it has a family \"" + name + "\")"));
+    }
   }
-  if (fs::exists(directory / "CURRENT", error)) return {};
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
-    const std::string name = entry.path().filename().string();
-    const bool ours = name == "LOCK" || name == "LOG" || name == "IDENTITY" || name.starts_with("LOG.old") ||
-                      name.starts_with("OPTIONS-") || name.starts_with("MANIFEST-") || name.ends_with(".dbtmp") ||
-                      name.starts_with("evermill.");
-    if (!ours) {
-      return unexpected(storage_error{storage_errc::foreign, "data directory \"" + directory.string() +
-                                                                 "\" holds other files (\"" + name +
-                                                                 "\") and no store; choose an empty or new directory"});
+  if (names.size() == family_count) return {};
+  rocksdb::DB* opened = nullptr;
+  status = rocksdb::DB::OpenForReadOnly(rocksdb::Options(how, {}), directory.string(), &opened);
+  const std::unique_ptr<rocksdb::DB> store(opened);
+  if (!status.ok()) return unexpected(open_error(status, directory));
+  const std::unique_ptr<rocksdb::Iterator> rows(store->NewIterator(rocksdb::ReadOptions()));
+  rows->SeekToFirst();
+  if (rows->Valid()) return unexpected(foreign_error(directory, "a store that is not evermill's"));
+  return {};
+}
+
+/// Somebody else's files and stores stay untouched.
+storage_result<void> check_directory(rocksdb::Env& env, const fs::path& directory) {
+  if (env.FileExists((directory / "CURRENT").string()).ok()) return check_families(env, directory);
+  std::vector<std::string> names;
+  if (!env.GetChildren(directory.string(), &names).ok()) return {};  // opening it will say why, or create it
+  for (const std::string& name : names) {
+    if (!may_precede_a_store(name)) {
+      return unexpected(foreign_error(directory, "other files (\"" + name + "\") and no store"));
     }
   }
   return {};
+}
+
+/// LZ4 where this RocksDB was built with it.
+rocksdb::CompressionType compression() {
+  const std::vector<rocksdb::CompressionType> known = rocksdb::GetSupportedCompressions();
+  const bool lz4 = std::find(known.begin(), known.end(), rocksdb::kLZ4Compression) != known.end();
+  return lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
 }
 
 class rocksdb_cursor final : public cursor {
@@ -110,14 +169,14 @@ class rocksdb_store final : public key_value_store {
   }
 
   storage_result<void> open() {
+    if (auto usable = check_directory(*env_, options_.directory); !usable) return usable;
     rocksdb::DBOptions db = database_options();
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
     for (std::size_t i = 0; i < family_count; ++i) {
       families.emplace_back(family_names[i], family_options(static_cast<family>(i)));
     }
     rocksdb::DB* opened = nullptr;
-    const rocksdb::Status status =
-        rocksdb::DB::Open(db, options_.directory.string(), families, &handles_, &opened);
+    const rocksdb::Status status = rocksdb::DB::Open(db, options_.directory.string(), families, &handles_, &opened);
     db_.reset(opened);
     if (!status.ok()) return unexpected(open_error(status, options_.directory));
     return {};
@@ -208,6 +267,11 @@ class rocksdb_store final : public key_value_store {
     db.keep_log_file_num = 2;
     db.stats_dump_period_sec = 0;
     db.stats_persist_period_sec = 0;
+    if (options_.manual_background_work) {
+      db.max_total_wal_size = std::numeric_limits<std::uint64_t>::max();
+      db.db_write_buffer_size = 0;
+      db.avoid_flush_during_recovery = true;
+    }
     return db;
   }
 
@@ -223,9 +287,12 @@ class rocksdb_store final : public key_value_store {
       columns.memtable_whole_key_filtering = true;
     }
     columns.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-    columns.compression = rocksdb::kLZ4Compression;
+    columns.compression = compression();
     columns.write_buffer_size = options_.memtable_bytes / 2;
-    columns.disable_auto_compactions = options_.manual_background_work;
+    if (options_.manual_background_work) {
+      columns.disable_auto_compactions = true;
+      columns.write_buffer_size = never_full_bytes;
+    }
     return columns;
   }
 
@@ -243,7 +310,7 @@ class rocksdb_store final : public key_value_store {
 
 storage_result<std::unique_ptr<key_value_store>> open_rocksdb_store(const rocksdb_options& options) {
   if (options.env == nullptr) {
-    if (auto usable = check_directory(options.directory); !usable) return unexpected(usable.error());
+    if (auto created = prepare_directory(options.directory); !created) return unexpected(created.error());
   }
   auto store = std::make_unique<rocksdb_store>(options);
   if (auto opened = store->open(); !opened) return unexpected(opened.error());

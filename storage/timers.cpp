@@ -1,5 +1,8 @@
 // Timers in the order in which they are due.
+#include <google/protobuf/wrappers.pb.h>
+
 #include "storage/keys.hpp"
+#include "storage/row_access.hpp"
 #include "storage/rows.hpp"
 
 namespace evermill::storage {
@@ -14,10 +17,17 @@ std::string timer_key(partition_id partition, timestamp fire_at, run_number run,
   return key;
 }
 
+std::string row_name(partition_id partition, std::uint64_t run, std::uint64_t started) {
+  return "timer of partition " + std::to_string(partition.value) + ", run " + std::to_string(run) + ", event " +
+         std::to_string(started);
+}
+
 }  // namespace
 
 void put_timer(write_batch& batch, partition_id partition, const timer_row& timer) {
-  batch.put(family::timers, timer_key(partition, timer.fire_at, timer.run, timer.started), timer.workflow_id);
+  google::protobuf::StringValue workflow_id;
+  workflow_id.set_value(timer.workflow_id);
+  put_message(batch, family::timers, timer_key(partition, timer.fire_at, timer.run, timer.started), workflow_id);
 }
 
 void erase_timer(write_batch& batch, partition_id partition, timestamp fire_at, run_number run, event_seq started) {
@@ -40,9 +50,14 @@ storage_result<std::vector<timer_row>> scan_timers(const key_value_store& store,
     const auto started = take_number(rest);
     if (!time || !run || !started || !rest.empty()) {
       return unexpected(storage_error{storage_errc::corrupt,
-                                      "timer of partition " + std::to_string(partition.value) + ": malformed key"});
+                                      row_name(partition, run.value_or(0), started.value_or(0)) + ": malformed key"});
     }
-    found.push_back({from_micros(*time), run_number(*run), event_seq(*started), std::string(rows->value())});
+    google::protobuf::StringValue workflow_id;
+    auto parsed =
+        parse_message(family::timers, rows->key(), rows->value(), row_name(partition, *run, *started), workflow_id);
+    if (!parsed) return unexpected(parsed.error());
+    found.push_back(
+        {from_micros(*time), run_number(*run), event_seq(*started), std::move(*workflow_id.mutable_value())});
   }
   if (auto status = rows->status(); !status) return unexpected(status.error());
   return found;

@@ -152,7 +152,9 @@ task<counts> analyse_group(context ctx, std::vector<file_job> jobs) {
   co_return total;
 }
 
-task<std::map<std::string, counts>> analyse_logs(context ctx, request wanted) {
+/// Without an input the defaults of `request` are used.
+task<std::map<std::string, counts>> analyse_logs(context ctx, std::optional<request> given) {
+  const request wanted = given.value_or(request{});
   std::vector<std::string> files = co_await ctx.call(list_files, wanted);
   std::map<std::string, std::vector<file_job>> groups;
   for (const std::string& path : files) {
@@ -182,18 +184,11 @@ task<std::map<std::string, counts>> analyse_logs(context ctx, request wanted) {
   co_return what.groups;
 }
 
-/// Without an input the defaults of `request` are used.
-task<std::map<std::string, counts>> analyse_this_machine(context ctx) {
-  request defaults;
-  co_return co_await analyse_logs(ctx, defaults);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   evermill::registry registry;
   registry.add("analyse_logs", analyse_logs);
-  registry.add("analyse_this_machine", analyse_this_machine);
   registry.add("analyse_group", analyse_group);
   registry.add(list_files, do_list_files);
   registry.add(analyse_file, do_analyse_file);
