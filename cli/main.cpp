@@ -1,0 +1,48 @@
+#include "cli/evermill/main.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "cli/environment.hpp"
+
+namespace evermill {
+namespace {
+
+constexpr std::size_t default_width = 80;
+
+std::string variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::size_t terminal_width(int descriptor) {
+  winsize size{};
+  if (::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return default_width;
+}
+
+}  // namespace
+
+int main(int argc, char** argv, registry definitions) {
+  const bool err_is_terminal = ::isatty(STDERR_FILENO) == 1 && variable("TERM") != "dumb";
+  const std::string data = variable("EVERMILL_DATA");
+  // Tables that go to a file or another program are not cut.
+  const bool out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  cli::environment env{.in = std::cin,
+                       .out = std::cout,
+                       .err = std::cerr,
+                       .definitions = definitions,
+                       .program = argc > 0 ? argv[0] : "evermill",
+                       .data_directory = data.empty() ? "evermill-data" : data,
+                       .err_is_terminal = err_is_terminal,
+                       .color = err_is_terminal && variable("NO_COLOR").empty(),
+                       .width = out_is_terminal   ? terminal_width(STDOUT_FILENO)
+                                : err_is_terminal ? terminal_width(STDERR_FILENO)
+                                                  : static_cast<std::size_t>(-1)};
+  return cli::run_command_line(env, {argv + std::min(argc, 1), argv + argc});
+}
+
+}  // namespace evermill
