@@ -77,7 +77,9 @@ class node::impl {
   bool finish(std::chrono::milliseconds limit) {
     for (std::chrono::milliseconds waited{0}; waited <= limit; waited += finish_poll_interval) {
       if (look().second && look().second) return true;  // twice: a partition may just have written to another
-      std::this_thread::sleep_for(finish_poll_interval);
+      std::promise<void> rung;
+      parts_.time->set_alarm(parts_.time->now() + finish_poll_interval, [&rung] { rung.set_value(); });
+      rung.get_future().wait();
     }
     return false;
   }

@@ -25,9 +25,11 @@ foreach(library ${evermill_libraries})
 endforeach()
 install(TARGETS ${evermill_libraries} evermill_umbrella EXPORT evermill_targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-if(TARGET evermill)
-  install(TARGETS evermill RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-endif()
+foreach(program evermill evermill_program)
+  if(TARGET ${program})
+    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endforeach()
 
 install(EXPORT evermill_targets FILE evermillTargets.cmake NAMESPACE evermill:: DESTINATION ${evermill_config_dir})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/evermill-config.cmake.in

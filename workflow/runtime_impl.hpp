@@ -104,7 +104,6 @@ class runtime {
   bool continued_ = false;
   std::uint64_t signals_seen_ = 0;
   std::uint64_t settled_ = 0;
-  std::uint64_t uuids_ = 0;
   std::deque<std::coroutine_handle<>> ready_;
   std::unique_ptr<root> root_;  // last: its frames hold cells
 };

@@ -24,7 +24,6 @@ constexpr activity<int(int)> cube{.name = "cube"};
 constexpr activity<std::string(charge)> charge_card{
     .name = "charge_card", .options = {.start_to_close = 10s, .retry = {.max_attempts = 5, .initial_interval = 200ms}}};
 constexpr signal<int> number{.name = "number"};
-constexpr signal<int> other{.name = "other"};
 
 task<int> sum_of_squares(context ctx, int n) {
   std::vector<future<int>> parts;

@@ -1,0 +1,294 @@
+// The life of runs in memory: found, loaded by replay, blocked, passivated, forgotten.
+#include <algorithm>
+#include <utility>
+
+#include "actors/partition.hpp"
+
+namespace evermill::actors {
+namespace {
+constexpr std::size_t replay_chunk_turns = 256;
+}
+
+/// The current run of a workflow id, from memory or from its header; null when there is none.
+run* partition::load_header(const std::string& workflow_id) {
+  if (const auto it = current_.find(workflow_id); it != current_.end()) return it->second;
+  auto header = storage::find_header(store_, options_.id, workflow_id);
+  if (!header) {
+    corrupt(header.error());
+    return nullptr;
+  }
+  if (!*header) return nullptr;
+  return &create_run(workflow_id, std::move(**header));
+}
+
+run& partition::create_run(std::string workflow_id, messages::InstanceHeader header) {
+  auto owned = std::make_unique<run>();
+  run& r = *owned;
+  r.workflow_id = std::move(workflow_id);
+  r.number = run_number(header.run_number());
+  r.header = std::move(header);
+  if (r.header.status() != messages::RUNNING) r.is = run::state::closed;
+  if (r.header.blocked().reason() != messages::Blocked::NONE) {
+    r.is = run::state::blocked;
+    r.has_inbox = true;
+  }
+  runs_[r.number] = std::move(owned);
+  current_[r.workflow_id] = &r;
+  return r;
+}
+
+/// Removes a run that memory has no reason to hold: nothing in flight, nothing undurable, nothing open.
+void partition::forget(run& r) {
+  const bool quiet = r.turns_not_durable == 0 && r.in_flight.empty() && r.waiting.empty() && r.open.activities.empty() &&
+                     r.next_work.decisions.empty();
+  if (!quiet || (r.is != run::state::absent && r.is != run::state::closed && r.is != run::state::blocked)) return;
+  take_down(r);
+  if (const auto it = current_.find(r.workflow_id); it != current_.end() && it->second == &r) current_.erase(it);
+  runs_.erase(r.number);
+}
+
+void partition::deliver(run& r, messages::Event&& event, const origin& from) {
+  switch (r.is) {
+    case run::state::live: return give(r, std::move(event), from);
+    case run::state::loading: r.waiting.emplace_back(std::move(event), from); return;
+    case run::state::absent:
+      r.waiting.emplace_back(std::move(event), from);
+      return load(r);
+    case run::state::blocked: return park(r, std::move(event), from);
+    case run::state::closed: return refuse(from, r.workflow_id, answer::outcome::closed, "the execution has ended");
+  }
+}
+
+void partition::give(run& r, messages::Event&& event, const origin& from) {
+  r.time = std::max(r.time, ports_.now());
+  r.in_flight.push_back(from);
+  if (r.next_work.decisions.empty()) runs_with_work_.push_back(r.number);
+  r.next_work.decisions.push_back({std::move(event), r.time});
+  touch(r);
+}
+
+void partition::send_work() {
+  for (const run_number number : runs_with_work_) {
+    const auto it = runs_.find(number);
+    if (it == runs_.end() || it->second->next_work.decisions.empty()) continue;
+    ports_.give_work(number, std::exchange(it->second->next_work, {}));
+  }
+  runs_with_work_.clear();
+}
+
+void partition::bring_up(run& r, const workflow_definition& definition) {
+  r.generation = next_generation_++;
+  ports_.start_instance(r.number, r.generation, definition);
+  r.instance_up = true;
+  ++statistics_.live_instances;
+}
+
+void partition::take_down(run& r) {
+  if (!r.instance_up) return;
+  r.instance_up = false;
+  r.generation = next_generation_++;
+  ports_.stop_instance(r.number);
+  --statistics_.live_instances;
+  if (r.idle_place) idle_order_.erase(*r.idle_place);
+  r.idle_place.reset();
+}
+
+void partition::load(run& r) {
+  if (r.has_inbox && r.turns_not_durable > 0) {  // what is parked is read from the store
+    r.load_when_durable = true;
+    return;
+  }
+  const workflow_definition* definition = ports_.find_workflow(r.header.workflow_type());
+  if (definition == nullptr) {
+    return block(r, messages::Blocked::UNSERVED, {},
+                 "no workflow named \"" + r.header.workflow_type() + "\" is registered in this process");
+  }
+  r.is = run::state::loading;
+  bring_up(r, *definition);
+  r.replay = std::make_unique<storage::journal_reader>(store_, options_.id, r.number);
+  r.replayed = {};
+  if (!r.state_known) r.last = event_seq(0);
+  send_replay_chunk(r);
+}
+
+void partition::send_replay_chunk(run& r) {
+  instance_work work;
+  storage::stored_turn turn;
+  while (work.replay.size() < replay_chunk_turns) {
+    auto more = r.replay->next(turn);
+    if (!more) return corrupt(more.error());
+    if (!*more) {
+      work.replay_ends = true;
+      r.replay.reset();
+      break;
+    }
+    if (!r.state_known) {
+      std::uint64_t seq = turn.first.value;
+      for (const messages::Event& event : turn.record.events()) {
+        if (event.has_workflow_execution_started() && event.workflow_execution_started().has_parent()) {
+          r.parent = event.workflow_execution_started().parent();
+        }
+        r.replayed.apply(event_seq(seq++), turn.first, event);
+      }
+      r.last = turn.last();
+      r.time = from_micros(turn.record.time_us());
+    }
+    work.replay.push_back(std::move(turn.record));
+  }
+  ports_.give_work(r.number, std::move(work));
+}
+
+void partition::on_replayed(run& r, instance_report&& report) {
+  if (report.difference) {
+    r.replay.reset();
+    take_down(r);
+    return block(r, messages::Blocked::STUCK, report.difference->at, report.difference->message);
+  }
+  if (r.replay) return send_replay_chunk(r);
+  if (!r.state_known) {
+    for (auto& [seq, activity] : r.open.activities) {
+      if (r.replayed.activities.contains(seq)) r.replayed.activities[seq] = activity;
+    }
+    r.open = std::move(r.replayed);
+    r.state_known = true;
+  }
+  r.replayed = {};
+  r.is = run::state::live;
+  touch(r);
+  if (r.header.blocked().reason() != messages::Blocked::NONE) unblock(r);
+  for (workflow::step_run& step : report.unfinished_steps) {
+    gathering_.out.steps.push_back({r.workflow_id, r.number, std::move(step)});
+    ports_.request_flush();
+  }
+  deliver_parked(r);
+  for (auto& [event, from] : std::exchange(r.waiting, {})) give(r, std::move(event), from);
+}
+
+void partition::block(run& r, messages::Blocked::Reason reason, event_seq at, std::string message) {
+  const bool known = r.header.blocked().reason() == reason && r.header.blocked().message() == message;
+  r.is = run::state::blocked;
+  if (!known) {
+    log_.warn(about(r), "the execution takes no turns: {}", message);
+    r.header.mutable_blocked()->set_reason(reason);
+    r.header.mutable_blocked()->set_event_seq(at.value);
+    r.header.mutable_blocked()->set_message(std::move(message));
+    storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
+    ++r.turns_not_durable;
+    gathering_.turns_of.push_back(r.number);
+    ports_.request_flush();
+  }
+  r.has_inbox = true;
+  update_open_work(r);
+  for (auto& [event, from] : std::exchange(r.waiting, {})) park(r, std::move(event), from);
+}
+
+void partition::unblock(run& r) {
+  log_.info(about(r), "the execution goes on");
+  r.header.clear_blocked();
+  storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
+  ++r.turns_not_durable;
+  gathering_.turns_of.push_back(r.number);
+  ports_.request_flush();
+}
+
+void partition::park(run& r, messages::Event&& event, const origin& from) {
+  if (from.parked_index) return;  // it is in the inbox already
+  if (r.next_parked == 0) {
+    auto rows = storage::scan_parked(store_, options_.id, r.number);
+    if (!rows) return corrupt(rows.error());
+    r.next_parked = rows->empty() ? 1 : rows->back().first + 1;
+  }
+  messages::DecisionEvent parked;
+  parked.set_workflow_id(r.workflow_id);
+  parked.set_run_number(r.number.value);
+  *parked.mutable_event() = std::move(event);
+  storage::put_parked(gathering_.batch, options_.id, r.number, r.next_parked++, parked);
+  r.has_inbox = true;
+  ++r.turns_not_durable;
+  gathering_.turns_of.push_back(r.number);
+  if (from.reply_token != 0) {
+    gathering_.out.answers.emplace_back(
+        from.reply_token, answer{answer::outcome::accepted, r.workflow_id, r.header.run_id(), false, {}});
+  }
+  handled(from);
+  ports_.request_flush();
+}
+
+void partition::deliver_parked(run& r) {
+  if (!r.has_inbox) return;
+  auto rows = storage::scan_parked(store_, options_.id, r.number);
+  if (!rows) return corrupt(rows.error());
+  r.next_parked = 0;
+  r.parked_left = rows->size();
+  for (auto& [index, parked] : *rows) give(r, std::move(*parked.mutable_event()), origin{.parked_index = index});
+  if (rows->empty()) r.has_inbox = false;
+}
+
+void partition::unpark(run& r, const origin& from) {
+  if (!from.parked_index) return;
+  storage::erase_parked(gathering_.batch, options_.id, r.number, *from.parked_index);
+  if (--r.parked_left > 0) return;
+  r.has_inbox = false;
+  update_open_work(r);
+}
+
+/// Reads the journal of a run whose code is not asked.
+bool partition::restore_state(run& r) {
+  storage::journal_reader reader(store_, options_.id, r.number);
+  storage::stored_turn turn;
+  open_commands open;
+  while (true) {
+    auto more = reader.next(turn);
+    if (!more) {
+      corrupt(more.error());
+      return false;
+    }
+    if (!*more) break;
+    std::uint64_t seq = turn.first.value;
+    for (const messages::Event& event : turn.record.events()) {
+      if (event.has_workflow_execution_started() && event.workflow_execution_started().has_parent()) {
+        r.parent = event.workflow_execution_started().parent();
+      }
+      open.apply(event_seq(seq++), turn.first, event);
+    }
+    r.last = turn.last();
+    r.time = from_micros(turn.record.time_us());
+  }
+  for (auto& [seq, activity] : r.open.activities) {
+    if (open.activities.contains(seq)) open.activities[seq] = activity;
+  }
+  r.open = std::move(open);
+  r.state_known = true;
+  return true;
+}
+
+void partition::touch(run& r) {
+  r.last_used = r.time;
+  if (r.idle_place) {
+    idle_order_.splice(idle_order_.end(), idle_order_, *r.idle_place);
+  } else {
+    r.idle_place = idle_order_.insert(idle_order_.end(), r.number);
+    if (idle_order_.size() == 1) set_tick();
+  }
+}
+
+void partition::passivate(run& r) {
+  take_down(r);
+  r.is = run::state::absent;
+  forget(r);
+}
+
+/// Only clean instances leave, longest idle first: those idle for long, and more while there are too many.
+void partition::passivate_idle() {
+  const timestamp limit = ports_.now() - options_.passivate_after;
+  for (auto it = idle_order_.begin(); it != idle_order_.end();) {
+    run& r = *runs_.at(*it++);
+    const bool crowded = idle_order_.size() > options_.max_live_instances;
+    if (!crowded && r.last_used > limit) return;
+    const bool clean = r.is == run::state::live && r.in_flight.empty() && r.turns_not_durable == 0 &&
+                       r.waiting.empty() && r.open.steps.empty() && !r.has_inbox;
+    if (clean) passivate(r);
+  }
+}
+
+}  // namespace evermill::actors
