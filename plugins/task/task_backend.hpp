@@ -13,7 +13,7 @@
 
 #include "messages/task.pb.h"
 
-namespace evermill::task {
+namespace evermill::tasks {
 
 /// Tells one attempt from every other, for ever: it holds the boot number under which it was dispatched.
 struct dispatch_id {
@@ -50,7 +50,7 @@ struct attempt_end {
 /// Called by a backend, on any thread, once per accepted attempt. Must be short and must not call the backend.
 using on_attempt_end = std::function<void(attempt_end&&)>;
 
-/// Thread-safe. A backend reports the end of every attempt it was given, also after `cancel` and `stop`.
+/// Thread-safe. A backend reports exactly one end of every attempt it was given, also after `cancel`, until `stop`.
 class task_backend {
  public:
   virtual ~task_backend() = default;
@@ -62,7 +62,8 @@ class task_backend {
   virtual bool serves(std::string_view activity_type) const = 0;
 
   /// Takes the tasks; runs them when it has room, in order of arrival. Enforces start_to_close of each attempt from the
-  /// moment it starts, and reports `timed_out` then, whether or not the work can be interrupted.
+  /// moment it starts, and reports `timed_out` then, whether or not the work can be interrupted;
+  /// work that can be ended by force (a process) is gone when its end is reported.
   virtual void run(std::vector<std::shared_ptr<const messages::ActivityTask>> tasks) = 0;
 
   /// Asks the attempt to end: it is dropped where it has not started, and told (stop token, signal to the process
@@ -70,8 +71,9 @@ class task_backend {
   virtual void cancel(const dispatch_id& id) = 0;
 
   /// Takes no more tasks, tells the running ones to stop, waits for them until `grace` is over, then abandons them.
-  /// After return `on_attempt_end` is not called any more.
+  /// After return `on_attempt_end` is not called any more. Attempts that had not started, or were abandoned, have no
+  /// end: a process that stops did not decide anything about them, and the next one finds them lost.
   virtual void stop(std::chrono::milliseconds grace) = 0;
 };
 
-}  // namespace evermill::task
+}  // namespace evermill::tasks

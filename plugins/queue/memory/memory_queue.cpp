@@ -1,0 +1,162 @@
+#include "plugins/queue/memory/memory_queue.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/check.hpp"
+
+namespace evermill::queue {
+namespace {
+
+using event_ptr = std::shared_ptr<const messages::DecisionEvent>;
+
+/// One partition's list. Items stay until they are acknowledged, so that a new consumer gets them again.
+struct lane {
+  std::mutex mutex;
+  std::condition_variable quiet;
+  std::deque<event_ptr> kept;
+  position first = 1;  // of `kept`
+  position next = 1;   // to be polled
+  std::uint64_t consumer = 0;
+  std::function<void()> on_readable;
+  bool wants_call = false;
+  unsigned calls_running = 0;
+  bool closed = false;
+
+  position end() const { return first + kept.size(); }
+
+  void trim(position through, std::vector<event_ptr>& done) {
+    for (; first <= through && !kept.empty(); ++first) {
+      done.push_back(std::move(kept.front()));
+      kept.pop_front();
+    }
+  }
+
+  /// No callback of the present consumer runs after return.
+  void silence(std::unique_lock<std::mutex>& lock) {
+    on_readable = nullptr;
+    wants_call = false;
+    quiet.wait(lock, [&] { return calls_running == 0; });
+  }
+};
+
+class memory_queue;
+
+class memory_consumer final : public consumer {
+ public:
+  memory_consumer(std::shared_ptr<lane> from, std::uint64_t id, std::string source)
+      : lane_(std::move(from)), id_(id), source_(std::move(source)) {}
+
+  /// After return its callback does not run.
+  ~memory_consumer() override {
+    std::unique_lock lock(lane_->mutex);
+    if (lane_->consumer == id_) lane_->silence(lock);
+  }
+
+  const std::string& source() const override { return source_; }
+
+  std::size_t poll(std::vector<item>& out, std::size_t limit) override {
+    std::lock_guard lock(lane_->mutex);
+    if (lane_->consumer != id_) return 0;
+    std::size_t count = 0;
+    for (; count < limit && lane_->next < lane_->end(); ++count, ++lane_->next) {
+      out.push_back({lane_->next, lane_->kept[lane_->next - lane_->first]});
+    }
+    if (lane_->next == lane_->end() && count == 0) lane_->wants_call = true;
+    return count;
+  }
+
+  void acknowledge(position through) override {
+    std::vector<event_ptr> done;  // destroyed without the lock
+    std::lock_guard lock(lane_->mutex);
+    if (lane_->consumer == id_) lane_->trim(std::min(through, lane_->next - 1), done);
+  }
+
+ private:
+  const std::shared_ptr<lane> lane_;
+  const std::uint64_t id_;
+  const std::string source_;
+};
+
+class memory_queue final : public decision_queue {
+ public:
+  memory_queue(boot_number boot, std::size_t partitions) : source_("memory/" + std::to_string(boot.value)) {
+    lanes_.reserve(partitions);
+    for (std::size_t i = 0; i < partitions; ++i) lanes_.push_back(std::make_shared<lane>());
+  }
+  ~memory_queue() override { close(); }
+
+  bool publish(partition_id partition, event_ptr event) override { return publish(partition, std::span(&event, 1)); }
+
+  bool publish(partition_id partition, std::span<const event_ptr> events) override {
+    lane& to = *lanes_.at(partition.value);
+    std::unique_lock lock(to.mutex);
+    if (to.closed) return false;
+    to.kept.insert(to.kept.end(), events.begin(), events.end());
+    call(to, lock);
+    return true;
+  }
+
+  std::size_t backlog(partition_id partition) const override {
+    lane& of = *lanes_.at(partition.value);
+    std::lock_guard lock(of.mutex);
+    return of.kept.size();
+  }
+
+  std::unique_ptr<consumer> consume(partition_id partition, position after,
+                                    std::function<void()> on_readable) override {
+    const std::shared_ptr<lane>& from = lanes_.at(partition.value);
+    std::vector<event_ptr> done;  // destroyed without the lock
+    std::unique_lock lock(from->mutex);
+    const std::uint64_t id = ++from->consumer;  // the earlier one reads nothing from here on
+    from->silence(lock);
+    from->trim(after, done);
+    from->next = from->first;
+    auto reader = std::make_unique<memory_consumer>(from, id, source_);
+    if (from->closed || from->consumer != id) return reader;
+    from->on_readable = std::move(on_readable);
+    from->wants_call = true;
+    if (from->next < from->end()) call(*from, lock);
+    lock.unlock();
+    return reader;
+  }
+
+  void close() override {
+    for (const std::shared_ptr<lane>& each : lanes_) {
+      std::unique_lock lock(each->mutex);
+      each->closed = true;
+      each->silence(lock);
+    }
+  }
+
+ private:
+  /// Tells the consumer once that there is something, outside the lock.
+  static void call(lane& of, std::unique_lock<std::mutex>& lock) {
+    if (!of.wants_call || !of.on_readable) return;
+    of.wants_call = false;
+    ++of.calls_running;
+    const auto callback = of.on_readable;
+    lock.unlock();
+    callback();
+    lock.lock();
+    if (--of.calls_running == 0) of.quiet.notify_all();
+  }
+
+  const std::string source_;
+  std::vector<std::shared_ptr<lane>> lanes_;  // shared with their consumers, which may outlive the queue
+};
+
+}  // namespace
+
+std::unique_ptr<decision_queue> make_memory_queue(boot_number boot, std::size_t partitions) {
+  EVERMILL_CHECK(partitions > 0, "a queue has partitions");
+  return std::make_unique<memory_queue>(boot, partitions);
+}
+
+}  // namespace evermill::queue

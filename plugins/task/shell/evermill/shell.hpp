@@ -1,0 +1,42 @@
+// Running a process as an activity: co_await ctx.call(evermill::shell, command).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "evermill/handles.hpp"
+
+namespace evermill {
+
+/// Give `argv` or `script`. The process sees EVERMILL_WORKFLOW_ID, EVERMILL_DISPATCH_ID, EVERMILL_IDEMPOTENCY_KEY and
+/// EVERMILL_ATTEMPT in its environment.
+struct shell_command {
+  std::vector<std::string> argv;           ///< program, looked up in PATH, and its arguments
+  std::string script;                      ///< run by /bin/sh -c
+  std::map<std::string, std::string> env;  ///< added to what it inherits
+  bool inherit_env = true;                 ///< start from this process's environment
+  std::string stdin_text;
+  std::string working_directory;            ///< "": this process's
+  std::int64_t max_output_bytes = 1 << 20;  ///< kept of each of stdout and stderr; the rest is read and dropped
+  bool check = true;                        ///< fail the activity (NonZeroExit) where the exit code is not 0
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(shell_command, argv, script, env, inherit_env, stdin_text,
+                                                working_directory, max_output_bytes, check)
+
+/// Output that is not UTF-8 comes with U+FFFD in place of what is wrong.
+struct shell_result {
+  int exit_code = 0;
+  std::string stdout_text;
+  std::string stderr_text;
+  bool stdout_truncated = false;
+  bool stderr_truncated = false;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(shell_result, exit_code, stdout_text, stderr_text, stdout_truncated,
+                                                stderr_truncated)
+
+inline constexpr activity<shell_result(shell_command)> shell{.name = "shell"};
+
+}  // namespace evermill
