@@ -47,16 +47,16 @@ storage_error to_error(const rocksdb::Status& status, const fs::path& directory)
   return {storage_errc::io, where + status.ToString()};
 }
 
-/// Only the start of RocksDB's text tells a lock that is held from other I/O errors; the rest holds the path.
-bool lock_is_held(const rocksdb::Status& status) {
+/// Only the fixed parts of RocksDB's text tell a lock that is held from other I/O errors: a path may say anything.
+bool lock_is_held(const rocksdb::Status& status, const fs::path& directory) {
   if (!status.IsIOError() || status.getState() == nullptr) return false;
   const std::string_view text = status.getState();
   return text.starts_with("While lock file: ") || text.starts_with("lock hold by current process") ||
-         text.starts_with("lock is already held");
+         text.starts_with((directory / "LOCK").string() + ": lock is already held");  // the in-memory file system
 }
 
 storage_error open_error(const rocksdb::Status& status, const fs::path& directory) {
-  if (lock_is_held(status)) {
+  if (lock_is_held(status, directory)) {
     return {storage_errc::locked,
             named(directory) + " is open in another engine or process; stop that one, or choose another directory"};
   }
