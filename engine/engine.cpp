@@ -2,83 +2,22 @@
 
 #include <spdlog/logger.h>
 
-#include <algorithm>
 #include <future>
-#include <thread>
 #include <utility>
 
 #include "actors/node.hpp"
-#include "actors/run.hpp"
 #include "engine/history_json.hpp"
+#include "engine/incarnation.hpp"
+#include "engine/inspection.hpp"
+#include "engine/names.hpp"
+#include "engine/supervisor.hpp"
 #include "engine/waiters.hpp"
-#include "plugins/queue/memory/memory_queue.hpp"
-#include "plugins/task/native/native_backend.hpp"
-#include "plugins/task/shell/shell_backend.hpp"
-#include "storage/journal.hpp"
-#include "storage/memory_store.hpp"
-#include "storage/rocksdb_store.hpp"
-#include "storage/rows.hpp"
 #include "workflow/conversions.hpp"
 
 namespace evermill {
 namespace {
 
-constexpr std::uint16_t max_partitions = 4096;
-constexpr std::size_t max_id_bytes = 512;
 constexpr std::size_t max_partition_backlog = 100'000;
-constexpr unsigned native_threads_per_core = 4;
-constexpr unsigned min_native_threads = 8;
-
-[[noreturn]] void fail(const storage::storage_error& error) {
-  throw engine_error(error.code == storage::storage_errc::locked ? engine_errc::locked : engine_errc::storage,
-                     error.message);
-}
-
-template <class T>
-T must(storage::storage_result<T>&& result) {
-  if (!result) fail(result.error());
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
-
-unsigned cores() { return std::max(1u, std::thread::hardware_concurrency()); }
-
-/// Length of the UTF-8 sequence that starts `text`, 0 where it is none (RFC 3629).
-std::size_t utf8_sequence(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  const std::size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3
-                             : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  if (length == 3 && ((lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) > 0x9f))) return 0;
-  if (length == 4 && ((lead == 0xf0 && byte(1) < 0x90) || (lead == 0xf4 && byte(1) > 0x8f))) return 0;
-  return length;
-}
-
-void check_name(std::string_view what, std::string_view name) {
-  const auto refuse = [&](const std::string& why) {
-    throw engine_error(engine_errc::invalid_argument, "the " + std::string(what) + " " + why);
-  };
-  if (name.empty()) refuse("is empty");
-  if (name.size() > max_id_bytes) {
-    refuse("has " + std::to_string(name.size()) + " bytes; at most " + std::to_string(max_id_bytes) + " are allowed");
-  }
-  for (std::string_view rest = name; !rest.empty();) {
-    const std::size_t length = utf8_sequence(rest);
-    if (length == 0) refuse("is not valid UTF-8");
-    if (length == 1 && (static_cast<unsigned char>(rest[0]) < 0x20 || rest[0] == 0x7f)) {
-      refuse("holds a control character");
-    }
-    rest.remove_prefix(length);
-  }
-}
-
-std::string blocked_name(const messages::Blocked& blocked) {
-  if (blocked.reason() == messages::Blocked::STUCK) return "stuck";
-  return blocked.reason() == messages::Blocked::UNSERVED ? "unserved" : "";
-}
 
 engine_error error_of(const actors::answer& answer) {
   using outcome = actors::answer::outcome;
@@ -90,17 +29,6 @@ engine_error error_of(const actors::answer& answer) {
 }
 
 log make_log(const engine_options& options) { return options.logger ? log(options.logger) : make_stderr_log("warning"); }
-
-std::unique_ptr<storage::key_value_store> open_store(const engine_options& options) {
-  if (options.data_directory.empty()) return storage::make_memory_store();
-  storage::rocksdb_options store;
-  store.directory = options.data_directory;
-  store.read_only = options.mode == engine_mode::inspect;
-  store.sync = options.sync;
-  store.block_cache_bytes = options.cache_bytes / 2;
-  store.memtable_bytes = std::max<std::size_t>(options.cache_bytes / 2, 16u << 20);
-  return must(storage::open_rocksdb_store(store));
-}
 
 }  // namespace
 
@@ -122,61 +50,38 @@ class engine::impl {
   impl(registry definitions, engine_options options)
       : definitions_(std::move(definitions)),
         options_(std::move(options)),
-        lines_(make_log(options_)),
         clock_(make_system_clock()),
         random_(make_system_random()),
-        store_(open_store(options_)) {
-    if (options_.partitions > max_partitions) {
-      throw engine_error(engine_errc::invalid_argument, "more than " + std::to_string(max_partitions) + " partitions");
-    }
-    if (options_.mode == engine_mode::inspect) {
-      if (auto found = must(storage::find_description(*store_))) description_ = std::move(*found);
-      return;
-    }
-    description_ = must(boot());
-    const boot_number boot(description_.boot_number());
-    queue_ = queue::make_memory_queue(boot, description_.partition_count());
-    const auto report = [this](tasks::attempt_end&& end) { actors::node::publish_attempt_end(*queue_, std::move(end)); };
-    tasks::native_options native;
-    native.threads = options_.native_threads != 0 ? options_.native_threads
-                                                  : std::max(min_native_threads, native_threads_per_core * cores());
-    native.time = clock_.get();
-    native_ = tasks::make_native_backend(definitions_, native, report);
-    tasks::shell_options shell;
-    shell.max_processes = options_.shell_processes != 0 ? options_.shell_processes : cores();
-    shell.time = clock_.get();
-    shell_ = tasks::make_shell_backend(shell, report);
-    start_node(boot);
-  }
+        supervisor_(std::in_place,
+                    engine_surroundings{&definitions_, &options_, clock_.get(), random_.get(), make_log(options_)},
+                    waiters_) {}
 
   ~impl() {
-    if (!node_) return;
-    node_->drain();
-    native_->stop(options_.stop_grace);
-    shell_->stop(options_.stop_grace);
-    node_->finish(std::max<std::chrono::milliseconds>(options_.stop_grace, std::chrono::milliseconds(1000)));
-    node_.reset();
-    waiters_.fail({engine_errc::unavailable, "the engine was stopped"});
+    supervisor_.reset();  // answers what becomes durable on the way
+    waiters_.stop({engine_errc::unavailable, "the engine was stopped"});
   }
 
-  partition_id partition_of(std::string_view workflow_id) const {
-    if (description_.partition_count() == 0) return partition_id(0);  // inspected before it was ever used
-    return actors::partition_of(workflow_id, static_cast<std::uint16_t>(description_.partition_count()));
-  }
+  std::shared_ptr<incarnation> current() const { return supervisor_->current(); }
 
   /// Publishes a request from outside; refused while its partition has too much to do.
   void request(messages::DecisionEvent&& event, waiters::answer_callback answer) {
-    if (!node_) {
+    std::shared_ptr<incarnation> to;
+    try {
+      to = current();
+    } catch (const engine_error& error) {
+      return answer(error, {});
+    }
+    if (to->queue() == nullptr) {
       return answer(engine_error(engine_errc::unavailable, "the data directory was opened for inspection only"), {});
     }
-    const partition_id partition = partition_of(event.workflow_id());
-    if (queue_->backlog(partition) > max_partition_backlog) {
+    const partition_id partition = to->partition_of(event.workflow_id());
+    if (to->queue()->backlog(partition) > max_partition_backlog) {
       return answer(engine_error(engine_errc::overloaded, "too many requests are waiting; try again in a moment"), {});
     }
     const std::uint64_t token = waiters_.expect_answer(std::move(answer));
     if (token == 0) return;
     event.set_reply_token(token);
-    if (queue_->publish(partition, std::make_shared<messages::DecisionEvent>(std::move(event)))) return;
+    if (to->queue()->publish(partition, std::make_shared<messages::DecisionEvent>(std::move(event)))) return;
     waiters_.on_answer(token, {actors::answer::outcome::unavailable, {}, {}, false, "the engine is stopping"});
   }
 
@@ -212,83 +117,33 @@ class engine::impl {
     return event;
   }
 
-  std::optional<messages::InstanceHeader> header(std::string_view workflow_id) const {
-    return must(storage::find_header(*store_, partition_of(workflow_id), workflow_id));
-  }
-
-  messages::InstanceHeader existing_header(std::string_view workflow_id) const {
-    if (auto found = header(workflow_id)) return std::move(*found);
-    throw engine_error(engine_errc::not_found, "no execution has the workflow id \"" + std::string(workflow_id) + "\"");
-  }
-
-  /// The end of an execution that has ended, from the store.
-  std::optional<execution_end> stored_end(std::string_view workflow_id) const {
-    const messages::InstanceHeader found = existing_header(workflow_id);
-    if (found.status() == messages::RUNNING) return std::nullopt;
-    const auto turn = must(storage::read_turn(*store_, partition_of(workflow_id), run_number(found.run_number()),
-                                              event_seq(found.closing_turn_seq())));
-    return to_execution_end(turn.record.events(turn.record.events_size() - 1));
-  }
-
   /// Registers first and looks then, so that an end in between is not missed.
   std::uint64_t wait(const std::string& workflow_id, waiters::end_callback callback) {
     const std::uint64_t ticket = waiters_.expect_end(workflow_id, std::move(callback));
     if (ticket == 0) return 0;
+    const auto answer = [&](std::optional<engine_error> error, execution_end end) {
+      if (auto mine = waiters_.withdraw_end(workflow_id, ticket)) mine(std::move(error), std::move(end));
+    };
     try {
-      if (auto end = stored_end(workflow_id)) {
-        if (auto mine = waiters_.withdraw_end(workflow_id, ticket)) mine(std::nullopt, std::move(*end));
+      const auto now = current();
+      const partition_id partition = now->partition_of(workflow_id);
+      if (const auto end = inspection::find_end(now->store(), partition, workflow_id)) {
+        answer(std::nullopt, to_execution_end(*end));
+      } else {
+        inspection::existing_header(now->store(), partition, workflow_id);
       }
     } catch (const engine_error& error) {
-      if (auto mine = waiters_.withdraw_end(workflow_id, ticket)) mine(error, {});
+      answer(error, {});
     }
     return ticket;
   }
 
   registry definitions_;
   engine_options options_;
-  log lines_;
   std::unique_ptr<evermill::clock> clock_;
   std::unique_ptr<random_source> random_;
-  std::unique_ptr<storage::key_value_store> store_;
-  messages::StoreDescription description_;
   waiters waiters_;
-  std::unique_ptr<queue::decision_queue> queue_;
-  std::unique_ptr<tasks::native_backend> native_;
-  std::unique_ptr<tasks::task_backend> shell_;
-  std::unique_ptr<actors::node> node_;
-
- private:
-  storage::storage_result<messages::StoreDescription> boot() {
-    const auto make_id = [this] { return make_uuid(*random_); };
-    return storage::boot_store(*store_, options_.partitions, make_id);
-  }
-
-  void start_node(boot_number boot) {
-    actors::node_parts parts;
-    parts.store = store_.get();
-    parts.queue = queue_.get();
-    parts.time = clock_.get();
-    parts.random = random_.get();
-    parts.definitions = &definitions_;
-    parts.backends = {native_.get(), shell_.get()};
-    parts.run_step = [this](std::function<void()> step) { native_->run_function(std::move(step)); };
-    parts.listener = &waiters_;
-    parts.lines = lines_;
-    actors::node_options node;
-    node.boot = boot;
-    node.partitions = static_cast<std::uint16_t>(description_.partition_count());
-    node.workflow_threads = options_.workflow_threads;
-    node.passivate_after = options_.passivate_after;
-    node.live_instances_per_partition = options_.live_instances_per_partition;
-    node.run_effects = options_.mode == engine_mode::run;
-    try {
-      node_ = std::make_unique<actors::node>(std::move(parts), node);
-    } catch (const std::runtime_error& error) {
-      native_->stop(options_.stop_grace);
-      shell_->stop(options_.stop_grace);
-      throw engine_error(engine_errc::storage, error.what());
-    }
-  }
+  std::optional<supervisor> supervisor_;
 };
 
 engine::engine(registry registry, engine_options options)
@@ -369,82 +224,25 @@ execution_end engine::wait(std::string_view workflow_id) {
 }
 
 execution_description engine::describe(std::string_view workflow_id) const {
-  const messages::InstanceHeader header = impl_->existing_header(workflow_id);
-  const partition_id partition = impl_->partition_of(workflow_id);
-  const run_number run(header.run_number());
-  execution_description about;
-  about.workflow_id = std::string(workflow_id);
-  about.run_id = header.run_id();
-  about.workflow_type = header.workflow_type();
-  about.status = static_cast<execution_status>(header.status());
-  about.blocked = blocked_name(header.blocked());
-  about.blocked_message = header.blocked().message();
-  about.blocked_at_event = header.blocked().event_seq();
-  about.started_at = from_micros(header.started_us());
-  about.closed_at = from_micros(header.closed_us());
-  about.partition = partition.value;
-
-  actors::open_commands open;
-  std::map<event_seq, std::string> types;
-  storage::journal_reader reader(*impl_->store_, partition, run);
-  storage::stored_turn turn;
-  while (must(reader.next(turn))) {
-    std::uint64_t seq = turn.first.value;
-    for (const messages::Event& event : turn.record.events()) {
-      if (event.has_activity_task_scheduled()) types[event_seq(seq)] = event.activity_task_scheduled().activity_type();
-      open.apply(event_seq(seq++), turn.first, event);
-    }
-    about.events = turn.last().value;
-  }
-  if (about.status != execution_status::running) return about;
-  for (const auto& [seq, activity] : open.activities) {
-    about.activities.push_back({.scheduled_seq = seq.value, .activity_type = types[seq]});
-  }
-  for (const auto& [seq, fire_at] : open.timers) about.timers.push_back({seq.value, fire_at});
-  if (const auto rows = must(storage::find_open_work(*impl_->store_, partition, run))) {
-    for (const auto& [seq, row] : rows->activities) {
-      for (auto& activity : about.activities) {
-        if (activity.scheduled_seq != seq.value) continue;
-        activity.attempt = row.attempt();
-        activity.not_before = from_micros(row.not_before_us());
-        if (row.has_last_failure()) activity.last_failure = workflow::from_message(row.last_failure());
-      }
-    }
-  }
-  return about;
+  const auto now = impl_->current();
+  return inspection::describe(now->store(), now->partition_of(workflow_id), workflow_id);
 }
 
 std::vector<listed_execution> engine::list(std::string_view after, std::size_t limit) const {
+  const auto now = impl_->current();
   std::vector<listed_execution> found;
-  std::uint16_t partition = after.empty() ? 0 : impl_->partition_of(after).value;
-  for (std::string from(after); partition < impl_->description_.partition_count(); ++partition, from.clear()) {
-    for (auto& row : must(storage::list_instances(*impl_->store_, partition_id(partition), from, limit - found.size()))) {
-      found.push_back({std::move(row.workflow_id), row.header.run_id(), row.header.workflow_type(),
-                       static_cast<execution_status>(row.header.status()), blocked_name(row.header.blocked()),
-                       from_micros(row.header.started_us()), from_micros(row.header.closed_us())});
-    }
-    if (found.size() >= limit) break;
+  std::uint32_t partition = after.empty() ? 0 : now->partition_of(after).value;
+  for (std::string from(after); partition < now->partitions() && found.size() < limit; ++partition, from.clear()) {
+    const partition_id id(static_cast<std::uint16_t>(partition));
+    for (auto& row : inspection::list(now->store(), id, from, limit - found.size())) found.push_back(std::move(row));
   }
   return found;
 }
 
 std::vector<history_event> engine::history(std::string_view workflow_id, std::uint64_t from_seq,
                                            std::size_t limit) const {
-  const messages::InstanceHeader header = impl_->existing_header(workflow_id);
-  storage::journal_reader reader(*impl_->store_, impl_->partition_of(workflow_id), run_number(header.run_number()));
-  std::vector<history_event> events;
-  storage::stored_turn turn;
-  while (events.size() < limit && must(reader.next(turn))) {
-    if (turn.last().value < from_seq) continue;
-    const timestamp time = from_micros(turn.record.time_us());
-    std::uint64_t seq = turn.first.value;
-    for (const messages::Event& event : turn.record.events()) {
-      const std::uint64_t number = seq++;
-      if (number < from_seq || events.size() >= limit) continue;
-      events.push_back({number, event_type(event), time, event_json(number, time, event)});
-    }
-  }
-  return events;
+  const auto now = impl_->current();
+  return inspection::history(now->store(), now->partition_of(workflow_id), workflow_id, from_seq, limit);
 }
 
 std::shared_ptr<void> engine::follow(std::string_view workflow_id,
@@ -462,8 +260,9 @@ std::shared_ptr<void> engine::follow(std::string_view workflow_id,
 }
 
 engine_statistics engine::statistics() const {
-  const auto partitions = impl_->node_ ? impl_->node_->statistics() : actors::partition_statistics();
-  const storage::store_statistics store = impl_->store_->statistics();
+  const auto now = impl_->current();
+  const actors::partition_statistics partitions = now->statistics();
+  const storage::store_statistics store = now->store().statistics();
   return {.turns = partitions.turns,
           .activities_completed = partitions.activities_closed,
           .late_results = partitions.late_results,
@@ -472,9 +271,9 @@ engine_statistics engine::statistics() const {
           .bytes_written = store.bytes_written,
           .bytes_on_disk = store.bytes_on_disk,
           .live_instances = partitions.live_instances,
-          .durability = impl_->store_->durable() ? "fsync" : "none"};
+          .durability = now->store().durable() ? "fsync" : "none"};
 }
 
-void engine::compact() { must(impl_->store_->compact()); }
+void engine::compact() { must(impl_->current()->store().compact()); }
 
 }  // namespace evermill

@@ -39,12 +39,12 @@ execution_end to_execution_end(const messages::Event& event) {
 std::uint64_t waiters::expect_answer(answer_callback callback) {
   {
     std::lock_guard lock(mutex_);
-    if (!failure_) {
+    if (!stopped_) {
       answers_.emplace(++last_token_, std::move(callback));
       return last_token_;
     }
   }
-  callback(failure_, {});
+  callback(stopped_, {});
   return 0;
 }
 
@@ -56,12 +56,12 @@ void waiters::forget_answer(std::uint64_t token) {
 std::uint64_t waiters::expect_end(const std::string& workflow_id, end_callback callback) {
   {
     std::lock_guard lock(mutex_);
-    if (!failure_) {
+    if (!stopped_) {
       ends_.emplace(workflow_id, end_waiter{++last_token_, std::move(callback)});
       return last_token_;
     }
   }
-  callback(failure_, {});
+  callback(stopped_, {});
   return 0;
 }
 
@@ -125,23 +125,38 @@ void waiters::on_turn(actors::durable_turn&& what) {
   }
 }
 
-void waiters::on_failed(const std::string& message) {
-  fail({engine_errc::unavailable,
-        "the engine has lost its storage and must be opened anew; what was not acknowledged may or may not have "
-        "happened: " + message});
+void waiters::fail_answers(const engine_error& error) {
+  std::unordered_map<std::uint64_t, answer_callback> answers;
+  {
+    std::lock_guard lock(mutex_);
+    answers.swap(answers_);
+  }
+  for (auto& [token, callback] : answers) callback(error, {});
 }
 
-void waiters::fail(engine_error error) {
-  std::unordered_map<std::uint64_t, answer_callback> answers;
+void waiters::fail_ends(const engine_error& error) {
   std::unordered_multimap<std::string, end_waiter> ends;
   {
     std::lock_guard lock(mutex_);
-    if (!failure_) failure_ = error;
-    answers.swap(answers_);
     ends.swap(ends_);
   }
-  for (auto& [token, callback] : answers) callback(error, {});
   for (auto& [id, waiter] : ends) waiter.callback(error, {});
+}
+
+std::vector<std::string> waiters::awaited() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::string> ids;
+  for (const auto& [id, waiter] : ends_) ids.push_back(id);
+  return ids;
+}
+
+void waiters::stop(const engine_error& error) {
+  {
+    std::lock_guard lock(mutex_);
+    stopped_ = error;
+  }
+  fail_answers(error);
+  fail_ends(error);
 }
 
 }  // namespace evermill

@@ -10,14 +10,15 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
-#include "actors/node.hpp"
+#include "actors/partition_ports.hpp"
 #include "evermill/engine.hpp"
 
 namespace evermill {
 
 /// Thread-safe. Callbacks run without a lock held.
-class waiters final : public actors::node_listener {
+class waiters {
  public:
   using answer_callback = std::function<void(std::optional<engine_error>, actors::answer&&)>;
   using end_callback = std::function<void(std::optional<engine_error>, execution_end)>;
@@ -34,14 +35,17 @@ class waiters final : public actors::node_listener {
 
   std::shared_ptr<void> follow(std::string workflow_id, turn_callback callback);
 
+  void fail_answers(const engine_error& error);
+  void fail_ends(const engine_error& error);
+  /// The executions whose end somebody waits for.
+  std::vector<std::string> awaited() const;
   /// Every waiting caller gets `error`, and each later one at once.
-  void fail(engine_error error);
+  void stop(const engine_error& error);
 
-  void on_answer(std::uint64_t token, actors::answer&& what) override;
-  void on_ended(actors::ended_execution&& what) override;
-  void on_turn(actors::durable_turn&& what) override;
-  bool has_followers() override { return follower_count_.load(std::memory_order_relaxed) > 0; }
-  void on_failed(const std::string& message) override;
+  void on_answer(std::uint64_t token, actors::answer&& what);
+  void on_ended(actors::ended_execution&& what);
+  void on_turn(actors::durable_turn&& what);
+  bool has_followers() const { return follower_count_.load(std::memory_order_relaxed) > 0; }
 
  private:
   struct end_waiter {
@@ -53,11 +57,11 @@ class waiters final : public actors::node_listener {
     turn_callback callback;
   };
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::uint64_t last_token_ = 0;
   std::unordered_map<std::uint64_t, answer_callback> answers_;
   std::unordered_multimap<std::string, end_waiter> ends_;
-  std::optional<engine_error> failure_;
+  std::optional<engine_error> stopped_;
 
   std::mutex followers_mutex_;  // held while a follower is called: after it has left it is not called any more
   std::map<std::uint64_t, follower> followers_;

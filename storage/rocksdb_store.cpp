@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "storage/counting_file_system.hpp"
+#include "storage/rocksdb_lines.hpp"
 
 namespace evermill::storage {
 namespace {
@@ -96,7 +97,7 @@ storage_error foreign_error(const fs::path& directory, const std::string& what) 
 storage_result<void> check_families(rocksdb::Env& env, const fs::path& directory) {
   rocksdb::DBOptions how;
   how.env = &env;
-  how.info_log_level = rocksdb::InfoLogLevel::FATAL_LEVEL;
+  how.info_log = make_rocksdb_lines(log());
   std::vector<std::string> names;
   rocksdb::Status status = rocksdb::DB::ListColumnFamilies(how, directory.string(), &names);
   if (!status.ok()) return unexpected(open_error(status, directory));
@@ -274,8 +275,7 @@ class rocksdb_store final : public key_value_store {
     db.db_write_buffer_size = options_.memtable_bytes;
     db.max_background_jobs = 2;
     db.allow_concurrent_memtable_write = false;  // there is one writer
-    db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-    db.keep_log_file_num = 2;
+    db.info_log = make_rocksdb_lines(options_.lines);
     db.stats_dump_period_sec = 0;
     db.stats_persist_period_sec = 0;
     if (options_.manual_background_work) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/log.hpp"
 #include "storage/key_value_store.hpp"
 
 namespace rocksdb {
@@ -22,6 +23,8 @@ struct rocksdb_options {
   bool sync = true;
   std::size_t block_cache_bytes = 64u << 20;
   std::size_t memtable_bytes = 64u << 20;   ///< all families together
+  /// Where RocksDB's own warnings and errors go.
+  log lines;
   /// For simulations and fault tests; not owned, must outlive the store. Null: the machine's file system.
   rocksdb::Env* env = nullptr;
   /// Flushes and compactions happen only when asked for; for deterministic simulations.

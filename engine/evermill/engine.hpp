@@ -11,6 +11,9 @@
 // All functions are thread-safe. Those that answer do so when the answer is durable, and throw engine_error where they
 // can't. Several engines may live in one process, each with a data directory of its own. An engine installs no signal
 // handlers and keeps no global state.
+//
+// When the disk fails or is full, what is not durable is dropped, requests are answered `unavailable`, and the engine opens
+// its directory anew, again and again until it can; callers of `wait` and `result` go on waiting meanwhile.
 #pragma once
 
 #include <chrono>
@@ -83,7 +86,7 @@ enum class engine_errc {
   locked,             ///< another process has the data directory open
   storage,            ///< the data directory can't be read or written, or holds something else
   overloaded,         ///< too much outside work is waiting; try again later
-  unavailable,        ///< the engine is stopping or has lost its storage
+  unavailable,        ///< the engine is stopping, or has lost its storage and is opening it anew
 };
 
 class engine_error : public std::runtime_error {

@@ -5,7 +5,9 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <mutex>
+#include <thread>
 
 #include "evermill/context.hpp"
 #include "evermill/future.hpp"
@@ -323,6 +325,14 @@ TEST_F(EngineTest, AWorkflowWithoutCodeWaitsUnserved) {
   }
   engine e(registry_, durable());
   EXPECT_EQ(e.find<std::string>("u").result(), "approved by kim");
+}
+
+TEST_F(EngineTest, MayEndOnAnotherThreadThanItWasMadeOn) {
+  std::unique_ptr<engine> e;
+  std::thread([&] { e = std::make_unique<engine>(registry_, durable()); }).join();
+  EXPECT_EQ(e->start(chain, 1).result(), 1);
+  e.reset();
+  EXPECT_NO_THROW(engine(registry_, durable()));
 }
 
 TEST_F(EngineTest, ASecondEngineOnTheDirectoryIsRefused) {

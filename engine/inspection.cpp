@@ -1,0 +1,115 @@
+#include "engine/inspection.hpp"
+
+#include <map>
+#include <utility>
+
+#include "actors/run.hpp"
+#include "base/clock.hpp"
+#include "engine/history_json.hpp"
+#include "engine/incarnation.hpp"
+#include "storage/journal.hpp"
+#include "storage/rows.hpp"
+#include "workflow/conversions.hpp"
+
+namespace evermill::inspection {
+namespace {
+
+std::string blocked_name(const messages::Blocked& blocked) {
+  if (blocked.reason() == messages::Blocked::STUCK) return "stuck";
+  return blocked.reason() == messages::Blocked::UNSERVED ? "unserved" : "";
+}
+
+}  // namespace
+
+messages::InstanceHeader existing_header(const storage::key_value_store& store, partition_id partition,
+                                         std::string_view workflow_id) {
+  if (auto found = must(storage::find_header(store, partition, workflow_id))) return std::move(*found);
+  throw engine_error(engine_errc::not_found, "no execution has the workflow id \"" + std::string(workflow_id) + "\"");
+}
+
+std::optional<messages::Event> find_end(const storage::key_value_store& store, partition_id partition,
+                                        std::string_view workflow_id) {
+  const auto header = must(storage::find_header(store, partition, workflow_id));
+  if (!header || header->status() == messages::RUNNING) return std::nullopt;
+  auto turn = must(storage::read_turn(store, partition, run_number(header->run_number()),
+                                      event_seq(header->closing_turn_seq())));
+  return std::move(*turn.record.mutable_events(turn.record.events_size() - 1));
+}
+
+execution_description describe(const storage::key_value_store& store, partition_id partition,
+                               std::string_view workflow_id) {
+  const messages::InstanceHeader header = existing_header(store, partition, workflow_id);
+  const run_number run(header.run_number());
+  execution_description about;
+  about.workflow_id = std::string(workflow_id);
+  about.run_id = header.run_id();
+  about.workflow_type = header.workflow_type();
+  about.status = static_cast<execution_status>(header.status());
+  about.blocked = blocked_name(header.blocked());
+  about.blocked_message = header.blocked().message();
+  about.blocked_at_event = header.blocked().event_seq();
+  about.started_at = from_micros(header.started_us());
+  about.closed_at = from_micros(header.closed_us());
+  about.partition = partition.value;
+
+  actors::open_commands open;
+  std::map<event_seq, std::string> types;
+  storage::journal_reader reader(store, partition, run);
+  storage::stored_turn turn;
+  while (must(reader.next(turn))) {
+    std::uint64_t seq = turn.first.value;
+    for (const messages::Event& event : turn.record.events()) {
+      if (event.has_activity_task_scheduled()) types[event_seq(seq)] = event.activity_task_scheduled().activity_type();
+      open.apply(event_seq(seq++), turn.first, event);
+    }
+    about.events = turn.last().value;
+  }
+  if (about.status != execution_status::running) return about;
+  for (const auto& [seq, activity] : open.activities) {
+    about.activities.push_back({.scheduled_seq = seq.value, .activity_type = types[seq]});
+  }
+  for (const auto& [seq, fire_at] : open.timers) about.timers.push_back({seq.value, fire_at});
+  if (const auto rows = must(storage::find_open_work(store, partition, run))) {
+    for (const auto& [seq, row] : rows->activities) {
+      for (auto& activity : about.activities) {
+        if (activity.scheduled_seq != seq.value) continue;
+        activity.attempt = row.attempt();
+        activity.not_before = from_micros(row.not_before_us());
+        if (row.has_last_failure()) activity.last_failure = workflow::from_message(row.last_failure());
+      }
+    }
+  }
+  return about;
+}
+
+std::vector<listed_execution> list(const storage::key_value_store& store, partition_id partition,
+                                   std::string_view after, std::size_t limit) {
+  std::vector<listed_execution> found;
+  for (auto& row : must(storage::list_instances(store, partition, after, limit))) {
+    found.push_back({std::move(row.workflow_id), row.header.run_id(), row.header.workflow_type(),
+                     static_cast<execution_status>(row.header.status()), blocked_name(row.header.blocked()),
+                     from_micros(row.header.started_us()), from_micros(row.header.closed_us())});
+  }
+  return found;
+}
+
+std::vector<history_event> history(const storage::key_value_store& store, partition_id partition,
+                                   std::string_view workflow_id, std::uint64_t from_seq, std::size_t limit) {
+  const messages::InstanceHeader header = existing_header(store, partition, workflow_id);
+  storage::journal_reader reader(store, partition, run_number(header.run_number()));
+  std::vector<history_event> events;
+  storage::stored_turn turn;
+  while (events.size() < limit && must(reader.next(turn))) {
+    if (turn.last().value < from_seq) continue;
+    const timestamp time = from_micros(turn.record.time_us());
+    std::uint64_t seq = turn.first.value;
+    for (const messages::Event& event : turn.record.events()) {
+      const std::uint64_t number = seq++;
+      if (number < from_seq || events.size() >= limit) continue;
+      events.push_back({number, event_type(event), time, event_json(number, time, event)});
+    }
+  }
+  return events;
+}
+
+}  // namespace evermill::inspection

@@ -1,0 +1,31 @@
+// What a store says about executions, without a node: for describe, list and history.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "evermill/engine.hpp"
+#include "messages/journal.pb.h"
+#include "messages/state.pb.h"
+#include "storage/key_value_store.hpp"
+
+namespace evermill::inspection {
+
+/// All throw engine_error (storage) where the store can't be read; those named for one execution also not_found.
+messages::InstanceHeader existing_header(const storage::key_value_store& store, partition_id partition,
+                                         std::string_view workflow_id);
+/// The event that ended the execution; nothing while it runs or where there is no such execution.
+std::optional<messages::Event> find_end(const storage::key_value_store& store, partition_id partition,
+                                        std::string_view workflow_id);
+execution_description describe(const storage::key_value_store& store, partition_id partition,
+                               std::string_view workflow_id);
+/// Up to `limit` executions of the partition after the workflow id `after`.
+std::vector<listed_execution> list(const storage::key_value_store& store, partition_id partition,
+                                   std::string_view after, std::size_t limit);
+std::vector<history_event> history(const storage::key_value_store& store, partition_id partition,
+                                   std::string_view workflow_id, std::uint64_t from_seq, std::size_t limit);
+
+}  // namespace evermill::inspection
