@@ -3,7 +3,7 @@
 
 #include <caf/event_based_actor.hpp>
 
-#include <map>
+#include <unordered_map>
 
 #include "actors/node.hpp"
 #include "actors/protocol.hpp"
@@ -46,7 +46,7 @@ class partition_actor final : public caf::event_based_actor, private partition_p
   caf::actor activities_;
   std::shared_ptr<recovery_promise> recovered_;
   partition partition_;
-  std::map<run_number, caf::actor> instances_;
+  std::unordered_map<run_number, caf::actor> instances_;
   bool flush_pending_ = false;
   bool failure_told_ = false;
   evermill::clock::alarm_id alarm_ = 0;

@@ -17,6 +17,14 @@ function(evermill_library name)
   set_property(GLOBAL APPEND PROPERTY EVERMILL_LIBRARIES evermill_${name})
 endfunction()
 
+# evermill_use_allocator(TARGET): what a program that is evermill's own allocates with. Libraries leave that to the programs
+# that link them. A sanitizer brings its own.
+function(evermill_use_allocator target)
+  if(EVERMILL_TCMALLOC AND NOT EVERMILL_SANITIZE)
+    target_link_libraries(${target} PRIVATE -Wl,--push-state,--no-as-needed PkgConfig::tcmalloc -Wl,--pop-state)
+  endif()
+endfunction()
+
 # evermill_test(NAME SOURCES a_test.cpp … DEPENDS …): one GoogleTest binary, its cases known to ctest.
 function(evermill_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
