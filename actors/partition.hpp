@@ -14,6 +14,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -87,6 +88,9 @@ class partition {
   bool admit_lane(const messages::DecisionEvent& event);
   void refuse(const origin& from, const std::string& workflow_id, answer::outcome what, std::string message);
   void handled(const origin& from);
+  bool hold(run& r, const messages::DecisionEvent& event, const origin& from);
+  void release_held(run& r);
+  std::optional<messages::Event> parked_start(const run& r);
 
   // runs
 
@@ -108,6 +112,7 @@ class partition {
   bool restore_state(run& r);
   void forget(run& r);
   void requeue_waiting(run& ended);
+  void move_to(run& next, messages::Event&& event, const origin& from);
   void touch(run& r);
   void passivate(run& r);
   void passivate_idle();
@@ -125,7 +130,8 @@ class partition {
   void update_open_work(run& r);
   void send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event);
   bool retry(run& r, open_activity& activity, event_seq seq, const messages::Failure& failure, const origin& from);
-  bool recover_activity(run& r, event_seq seq, open_activity& activity);
+  void put_waiting_attempt(run& r, event_seq seq, const open_activity& activity, const messages::Failure& last_failure);
+  bool recover_activity(run& r, event_seq seq, open_activity& activity, const messages::Failure& last_failure);
   storage::storage_result<void> recover_run(storage::run_open_work&& work);
   storage::storage_result<void> recover_lanes();
 
@@ -138,6 +144,7 @@ class partition {
   static std::uint64_t hash_of(const messages::Payload& input);
   void corrupt(const storage::storage_error& error);
   void put_partition_state();
+  void release(effects&& what);
   log_subject about(const run& r) const { return {options_.id, r.workflow_id, r.number}; }
 
   const partition_options options_;

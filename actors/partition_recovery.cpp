@@ -81,8 +81,14 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
     it->second.has_row = true;
     it->second.not_before = from_micros(row.not_before_us());
   }
+  const auto last_failure_of = [&](event_seq seq) {
+    const auto row = std::lower_bound(work.activities.begin(), work.activities.end(), seq,
+                                      [](const auto& entry, event_seq wanted) { return entry.first < wanted; });
+    const bool found = row != work.activities.end() && row->first == seq;
+    return found ? row->second.last_failure() : messages::Failure();
+  };
   for (auto& [seq, activity] : r.open.activities) {
-    if (!recover_activity(r, seq, activity)) {
+    if (!recover_activity(r, seq, activity, last_failure_of(seq))) {
       return unexpected(storage::storage_error{storage::storage_errc::corrupt,
                                                "run " + std::to_string(r.number.value) + " of \"" + r.workflow_id +
                                                    "\": the schedule event " + std::to_string(seq.value) +
@@ -95,8 +101,9 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
 }
 
 /// The attempt that was open when the process ended may have run: it counts as lost, and another one follows. An attempt
-/// that was waiting for its time cannot have started and keeps its dispatch id.
-bool partition::recover_activity(run& r, event_seq seq, open_activity& activity) {
+/// that waits for its time goes on waiting, under the number of this boot: had the clock been set back, it might have run.
+bool partition::recover_activity(run& r, event_seq seq, open_activity& activity,
+                                 const messages::Failure& last_failure) {
   auto turn = storage::read_turn(store_, options_.id, r.number, activity.turn_first);
   if (!turn || seq < turn->first || turn->last() < seq) return false;
   messages::Event& event = *turn->record.mutable_events(static_cast<int>(seq.value - turn->first.value));
@@ -109,13 +116,15 @@ bool partition::recover_activity(run& r, event_seq seq, open_activity& activity)
   task->set_run_number(r.number.value);
   task->set_scheduled_seq(seq.value);
   task->set_attempt(activity.attempt);
+  const bool waits = activity.has_row && activity.not_before > ports_.now();
+  if (waits) activity.boot = options_.boot.value;
   task->set_dispatch_boot(activity.boot);
   task->set_activity_type(scheduled.activity_type());
   if (scheduled.has_input()) *task->mutable_input() = std::move(*scheduled.mutable_input());
   if (scheduled.has_options()) *task->mutable_options() = std::move(*scheduled.mutable_options());
   activity.task = std::move(task);
-  if (activity.has_row && activity.not_before > ports_.now()) {
-    retries_.emplace(activity.not_before, retry_key{r.number, seq});
+  if (waits) {
+    put_waiting_attempt(r, seq, activity, last_failure);
     return true;
   }
   messages::DecisionEvent lost;
