@@ -163,8 +163,8 @@ void simulation::check_children(const run_id& id, const durable_journal& journal
 void simulation::check_replay(const run_id& id, const durable_journal& journal) {
   workflow::decider fresh(*all_definitions_.find_workflow(workflow_type), run_number(id.run));
   for (const messages::TurnRecord& turn : journal.turns) {
-    const bool from_outside = turn.events(0).has_workflow_execution_terminated();
-    if (from_outside) return;
+    const messages::Event& end = turn.events(turn.events_size() - 1);
+    if (end.has_workflow_execution_terminated()) return;  // from outside
     if (const auto difference = fresh.replay(turn)) {
       return record_.finding(name_of(id, journal) + " does not replay: event " + std::to_string(difference->at.value) +
                              ": " + difference->message);

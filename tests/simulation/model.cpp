@@ -357,6 +357,10 @@ class walker {
     const auto& started = turns_[0].events(0).workflow_execution_started();
     seq_ = 1;
     event_ = 1;
+    // Terminated before any code was there to start it.
+    if (turns_.size() == 1 && turns_[0].events_size() == 2 && turns_[0].events(1).has_workflow_execution_terminated()) {
+      throw terminated{};
+    }
     for (const auto& signal : started.carried_signals()) unread_.push_back(signal);
     cancel_requested_ = carried_cancel_ = started.cancel_requested();
     const program what = nlohmann::json::parse(started.input().data()).get<program>();

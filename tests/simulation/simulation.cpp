@@ -12,6 +12,7 @@ namespace evermill::simulation {
 namespace {
 
 constexpr std::uint64_t max_happenings = 4000;
+constexpr int happenings_while_stopping = 40;
 constexpr std::size_t small_cache_bytes = 256u << 10;
 
 std::string numbered(std::string_view of, std::uint64_t number) {
@@ -101,6 +102,7 @@ void simulation::start_node() {
   queue_ = std::make_unique<simulated_queue>(queue::make_memory_queue(options_.boot, partitions_), store_, record_,
                                              [this] { return !calm_ && settings_.faults && chance(3); });
   alive_ = true;
+  draining_ = false;
   backend_.set_alive(true);
   clients_->set_alive(true);
   clients_->store_is_new();
@@ -115,6 +117,7 @@ void simulation::start_node() {
   parts.run_step = [this](std::function<void()> step) {
     if (!alive_) return;
     record_.count("step");
+    if (draining_) record_.finding("a step was started after the drain");
     chance(30) ? step() : steps_.push_back(std::move(step));
   };
   parts.listener = clients_.get();
@@ -155,11 +158,12 @@ void simulation::stop_cleanly() {
   record_.trace("stop");
   record_.count("clean stop");
   node_->drain();
-  backend_.expect_no_more();
-  const std::size_t waiting = steps_.size();
-  while (run_scheduler() && !wrong()) {
+  while (run_scheduler()) {  // what was on its way
   }
-  if (steps_.size() > waiting) record_.finding("a step was started after the drain");
+  backend_.expect_no_more();
+  draining_ = true;
+  for (int n = 0; n < happenings_while_stopping && draining_ && !wrong(); ++n) act();
+  if (!draining_ || wrong()) return;  // crashed meanwhile
   kill();
   if (settings_.on_disk) disk_.cut_power(simulated_disk::loss::all, choose_);
   boot();
@@ -188,7 +192,7 @@ bool simulation::act() {
   }
   if (wrong()) return false;
   if (chance(75) && run_scheduler()) return true;
-  if (!calm_ && settings_.faults && chance(3)) {
+  if (!calm_ && settings_.faults && !draining_ && chance(3)) {
     inject_fault();
     return true;
   }

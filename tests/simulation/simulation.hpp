@@ -106,6 +106,7 @@ class simulation {
   std::uint64_t next_text_ = 1;
   bool alive_ = false;
   bool calm_ = false;
+  bool draining_ = false;
 };
 
 }  // namespace evermill::simulation
