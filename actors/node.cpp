@@ -12,6 +12,8 @@
 #include "actors/activity_actor.hpp"
 #include "actors/committer_actor.hpp"
 #include "actors/partition_actor.hpp"
+#include "actors/simulated_scheduling.hpp"
+#include "base/check.hpp"
 
 namespace evermill::actors {
 namespace {
@@ -22,9 +24,9 @@ constexpr std::chrono::milliseconds finish_poll_interval{2};
 
 class system_config : public caf::actor_system_config {
  public:
-  explicit system_config(unsigned threads) {
+  system_config(unsigned threads, bool simulated) {
     add_message_types<caf::id_block::evermill>();
-    set("scheduler.policy", caf::atom("sharing"));
+    set("scheduler.policy", simulated ? caf::atom("testing") : caf::atom("sharing"));
     set("scheduler.max-threads", threads);
     set("scheduler.max-throughput", messages_per_turn);
     set("logger.console", caf::atom("none"));
@@ -43,9 +45,11 @@ class node::impl {
       : parts_(std::move(parts)),
         options_(options),
         config_(options.workflow_threads != 0 ? options.workflow_threads
-                                              : std::max(1u, std::thread::hardware_concurrency())),
+                                              : std::max(1u, std::thread::hardware_concurrency()),
+                simulated()),
         system_(config_) {
-    committer_ = system_.spawn<committer_actor, caf::detached>(parts_.store);
+    committer_ = simulated() ? system_.spawn<committer_actor>(parts_.store)
+                             : system_.spawn<committer_actor, caf::detached>(parts_.store);
     activities_ = system_.spawn<activity_actor>(
         parts_.backends, [this](tasks::attempt_end&& end) { publish_attempt_end(*parts_.queue, std::move(end)); });
     for (std::uint16_t id = 0; id < options_.partitions; ++id) {
@@ -66,6 +70,8 @@ class node::impl {
     partitions_.clear();
     activities_ = nullptr;
     committer_ = nullptr;
+    while (simulated() && run_one()) {
+    }
     system_.await_all_actors_done();
   }
 
@@ -90,6 +96,7 @@ class node::impl {
       auto question = std::make_shared<partition_look>();
       auto answer = question->answer.get_future();
       caf::anon_send(partition, std::move(question));
+      drive_until_ready(answer);
       const auto [figures, idle] = answer.get();
       sum.first.turns += figures.turns;
       sum.first.activities_closed += figures.activities_closed;
@@ -101,18 +108,32 @@ class node::impl {
     return sum;
   }
 
+  bool run_one() const { return run_one_simulated(system_, options_.choose_next); }
+
  private:
   storage::storage_result<void> start_partition(partition_id id) {
     auto recovered = std::make_shared<recovery_promise>();
     auto outcome = recovered->get_future();
     partitions_.push_back(system_.spawn<partition_actor>(&parts_, &options_, id, committer_, activities_, recovered));
+    drive_until_ready(outcome);
     return outcome.get();
+  }
+
+  bool simulated() const { return static_cast<bool>(options_.choose_next); }
+
+  /// Nobody but the caller runs the actors of a simulated node.
+  template <class T>
+  void drive_until_ready(std::future<T>& result) const {
+    if (!simulated()) return;
+    while (result.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+      EVERMILL_CHECK(run_one(), "what is waited for in a simulation has an actor that can go on");
+    }
   }
 
   node_parts parts_;
   node_options options_;
   system_config config_;
-  caf::actor_system system_;
+  mutable caf::actor_system system_;
   caf::actor committer_;
   caf::actor activities_;
   std::vector<caf::actor> partitions_;
@@ -123,6 +144,7 @@ node::~node() = default;
 void node::drain() { impl_->drain(); }
 bool node::finish(std::chrono::milliseconds limit) { return impl_->finish(limit); }
 partition_statistics node::statistics() const { return impl_->look().first; }
+bool node::run_one() { return impl_->run_one(); }
 
 void node::publish_attempt_end(queue::decision_queue& queue, tasks::attempt_end&& end) {
   const messages::ActivityTask& task = *end.task;

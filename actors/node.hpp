@@ -59,6 +59,9 @@ struct node_options {
   std::chrono::microseconds passivate_after{10'000'000};
   std::size_t live_instances_per_partition = 20'000;
   bool run_effects = true;  ///< false: as after `drain`, from the start
+  /// Set for a simulated node, which has no threads: `run_one` lets one of `waiting` actors, the one of this index,
+  /// handle its next message. `workflow_threads` means nothing then.
+  std::function<std::size_t(std::size_t waiting)> choose_next{};
 };
 
 class node {
@@ -79,6 +82,9 @@ class node {
   static void publish_attempt_end(queue::decision_queue& queue, tasks::attempt_end&& end);
 
   partition_statistics statistics() const;
+
+  /// Of a simulated node only: lets one actor that has something to do handle one message. False: none has.
+  bool run_one();
 
  private:
   class impl;

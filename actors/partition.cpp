@@ -128,7 +128,6 @@ void partition::hold_back(commit& done) {
   for (const auto& task : std::exchange(done.out.tasks, {})) {
     keep_undispatched({run_number(task->run_number()), event_seq(task->scheduled_seq())});
   }
-  done.out.steps.clear();  // a step is open in the journal and is run again
 }
 
 void partition::route_start(const messages::DecisionEvent& event, const origin& from) {
@@ -140,6 +139,7 @@ void partition::route_start(const messages::DecisionEvent& event, const origin& 
     start_run(event.workflow_id(), std::move(started), from);
     return;
   }
+  if (hold(*existing, event, from)) return;
   const bool same = existing->header.workflow_type() == wanted.workflow_type() &&
                     existing->header.input_hash() == hash_of(wanted.input());
   if (wanted.has_parent()) {
@@ -265,13 +265,58 @@ void partition::route_terminate(const messages::DecisionEvent& event, const orig
            "the execution \"" + event.workflow_id() + "\" has ended");
     return forget(*r);
   }
+  if (hold(*r, event, from)) return;
   if (!r->state_known && !restore_state(*r)) return;
   workflow::turn turn;
   turn.record.set_time_us(std::max(to_micros(ports_.now()), to_micros(r->time)));
+  if (r->last.value == 0) {  // no code was there to start it
+    std::optional<messages::Event> start = parked_start(*r);
+    if (failed_) return;
+    *turn.record.add_events() = std::move(*start);
+  }
   turn.record.add_events()->mutable_workflow_execution_terminated()->set_reason(event.terminate().reason());
   r->generation = next_generation_++;  // a turn that the instance may still report is void
+  for (const origin& given : std::exchange(r->in_flight, {})) {
+    if (given.parked_index) storage::erase_parked(gathering_.batch, options_.id, r->number, *given.parked_index);
+    refuse(given, r->workflow_id, answer::outcome::closed, "the execution \"" + r->workflow_id + "\" has ended");
+  }
+  r->next_work = {};
   append_turn(*r, std::move(turn), from);
   requeue_waiting(*r);
+}
+
+/// The start that was parked for a run that has no journal yet. Nothing: the store failed, or lost it.
+std::optional<messages::Event> partition::parked_start(const run& r) {
+  auto rows = storage::scan_parked(store_, options_.id, r.number);
+  if (rows && !rows->empty() && rows->front().second.event().has_workflow_execution_started()) {
+    return std::move(*rows->front().second.mutable_event());
+  }
+  corrupt(rows ? storage::storage_error{storage::storage_errc::corrupt,
+                                        "the start of \"" + r.workflow_id + "\" is in neither journal nor inbox"}
+               : rows.error());
+  return std::nullopt;
+}
+
+/// A run whose start has no turn yet may vanish in a crash: nobody is told of it before. And what is parked is looked
+/// at in the store: who does so waits until it is there.
+bool partition::hold(run& r, const messages::DecisionEvent& event, const origin& from) {
+  const bool starting = r.last.value == 0 && (r.is == run::state::live || r.is == run::state::loading);
+  const bool parking = event.has_terminate() && r.is == run::state::blocked && r.turns_not_durable > 0;
+  if (starting || parking) r.held.emplace_back(event, from);
+  return starting || parking;
+}
+
+/// The run may be gone afterwards.
+void partition::release_held(run& r) {
+  for (auto& [event, from] : std::exchange(r.held, {})) {
+    if (event.has_terminate()) {
+      route_terminate(event, from);
+    } else if (event.has_taint()) {
+      route_taint(event, from);
+    } else {
+      route_start(event, from);
+    }
+  }
 }
 
 void partition::route_taint(const messages::DecisionEvent& event, const origin& from) {
@@ -281,6 +326,7 @@ void partition::route_taint(const messages::DecisionEvent& event, const origin& 
     return refuse(from, event.workflow_id(), answer::outcome::not_found,
                   "no execution has the workflow id \"" + event.workflow_id() + "\"");
   }
+  if (hold(*r, event, from)) return;
   if (from.reply_token != 0) {
     gathering_.out.answers.emplace_back(
         from.reply_token, answer{answer::outcome::accepted, event.workflow_id(), r->header.run_id(), true, {}});
@@ -316,8 +362,10 @@ void partition::on_report(instance_report&& report) {
       handled(from);
     }
   }
-  if (r.is == run::state::closed) {
-    requeue_waiting(r);
+  if (r.is == run::state::closed) requeue_waiting(r);
+  if (!r.held.empty()) {
+    release_held(r);
+  } else if (r.is == run::state::closed) {
     forget(r);
   }
   send_work();
@@ -328,8 +376,9 @@ void partition::requeue_waiting(run& ended) {
   const auto it = current_.find(ended.workflow_id);
   run* next = it != current_.end() && it->second != &ended ? it->second : nullptr;
   for (auto& [event, from] : std::exchange(ended.waiting, {})) {
+    if (from.parked_index) storage::erase_parked(gathering_.batch, options_.id, ended.number, *from.parked_index);
     if (next != nullptr && is_request_of_a_client(event)) {
-      deliver(*next, std::move(event), from);
+      move_to(*next, std::move(event), from);
     } else {
       refuse(from, ended.workflow_id, answer::outcome::closed,
              "the execution \"" + ended.workflow_id + "\" has ended");
@@ -337,11 +386,27 @@ void partition::requeue_waiting(run& ended) {
   }
 }
 
+/// What was parked has been acknowledged: it is parked for the next run by the commit that starts it.
+void partition::move_to(run& next, messages::Event&& event, const origin& from) {
+  origin moved = from;
+  moved.parked_index.reset();
+  if (from.parked_index && next.is == run::state::live) {
+    messages::DecisionEvent parked;
+    parked.set_workflow_id(next.workflow_id);
+    parked.set_run_number(next.number.value);
+    *parked.mutable_event() = event;
+    moved.parked_index = next.next_parked++;
+    ++next.parked_left;
+    storage::put_parked(gathering_.batch, options_.id, next.number, *moved.parked_index, parked);
+  }
+  deliver(next, std::move(event), moved);
+}
+
 void partition::flush() {
   flush_requested_ = false;
   if (failed_ || write_in_flight_) return;
   if (gathering_.batch.empty() && lanes_to_acknowledge_.empty()) {
-    if (!gathering_.out.empty()) ports_.release(std::exchange(gathering_.out, {}));
+    if (!gathering_.out.empty()) release(std::exchange(gathering_.out, {}));
     return;
   }
   for (const std::uint16_t source : lanes_to_acknowledge_) {
@@ -392,7 +457,7 @@ void partition::on_committed() {
   if (draining_) hold_back(done);
   for (const storage::timer_row& timer : done.timers) arm(timer);
   for (const auto& [when, key] : done.retries) retries_.emplace(when, key);
-  ports_.release(std::move(done.out));
+  release(std::move(done.out));
   for (const run_number number : done.turns_of) {
     const auto it = runs_.find(number);
     if (it == runs_.end()) continue;
@@ -402,11 +467,18 @@ void partition::on_committed() {
     } else if (it->second->load_when_durable && it->second->turns_not_durable == 0) {
       it->second->load_when_durable = false;
       load(*it->second);
+    } else if (!it->second->held.empty() && it->second->turns_not_durable == 0) {
+      release_held(*it->second);
     }
   }
   if (idle_order_.size() > options_.max_live_instances) passivate_idle();
   if (!done.timers.empty() || !done.retries.empty()) set_tick();
   flush();
+}
+
+void partition::release(effects&& what) {
+  if (draining_) what.steps.clear();  // they are open in the journal and run at the next boot
+  ports_.release(std::move(what));
 }
 
 void partition::on_commit_failed(const storage::storage_error& error) { corrupt(error); }

@@ -14,6 +14,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -88,6 +89,9 @@ class partition {
   bool admit_lane(const messages::DecisionEvent& event);
   void refuse(const origin& from, const std::string& workflow_id, answer::outcome what, std::string message);
   void handled(const origin& from);
+  bool hold(run& r, const messages::DecisionEvent& event, const origin& from);
+  void release_held(run& r);
+  std::optional<messages::Event> parked_start(const run& r);
 
   // runs
 
@@ -109,6 +113,7 @@ class partition {
   bool restore_state(run& r);
   void forget(run& r);
   void requeue_waiting(run& ended);
+  void move_to(run& next, messages::Event&& event, const origin& from);
   void touch(run& r);
   void passivate(run& r);
   void passivate_idle();
@@ -144,6 +149,7 @@ class partition {
   static std::uint64_t hash_of(const messages::Payload& input);
   void corrupt(const storage::storage_error& error);
   void put_partition_state();
+  void release(effects&& what);
   log_subject about(const run& r) const { return {options_.id, r.workflow_id, r.number}; }
 
   const partition_options options_;

@@ -96,8 +96,9 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
   return {};
 }
 
-/// The attempt that was open when the process ended may have run: it counts as lost, and another one follows. An attempt
-/// that was waiting for its time cannot have started and keeps its dispatch id.
+/// The attempt that was open when the process ended may have run: it counts as lost, and another one follows. One that was
+/// never dispatched, or waits for its time, goes on under the number of this boot: had the clock been set back, it might
+/// have run.
 bool partition::recover_activity(run& r, event_seq seq, open_activity& activity) {
   auto turn = storage::read_turn(store_, options_.id, r.number, activity.turn_first);
   if (!turn || seq < turn->first || turn->last() < seq) return false;
@@ -117,12 +118,8 @@ bool partition::recover_activity(run& r, event_seq seq, open_activity& activity)
   if (scheduled.has_options()) *task->mutable_options() = std::move(*scheduled.mutable_options());
   activity.task = std::move(task);
   if (draining_) return true;
-  if (activity.boot == never_dispatched) {
+  if (activity.boot == never_dispatched || (activity.has_row && activity.not_before > ports_.now())) {
     set_attempt(r, seq, activity, activity.attempt, to_micros(activity.not_before), nullptr);
-    return true;
-  }
-  if (activity.has_row && activity.not_before > ports_.now()) {
-    retries_.emplace(activity.not_before, retry_key{r.number, seq});
     return true;
   }
   messages::DecisionEvent lost;

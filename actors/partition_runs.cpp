@@ -27,6 +27,7 @@ run& partition::create_run(std::string workflow_id, messages::InstanceHeader hea
   r.workflow_id = std::move(workflow_id);
   r.number = run_number(header.run_number());
   r.header = std::move(header);
+  r.has_open_work_row = open_runs_.contains(r.number);  // it may have been here before
   if (r.header.status() != messages::RUNNING) r.is = run::state::closed;
   if (r.header.blocked().reason() != messages::Blocked::NONE) {
     r.is = run::state::blocked;
@@ -40,7 +41,7 @@ run& partition::create_run(std::string workflow_id, messages::InstanceHeader hea
 /// Removes a run that memory has no reason to hold: nothing in flight, nothing undurable, nothing open.
 void partition::forget(run& r) {
   const bool quiet = r.turns_not_durable == 0 && r.in_flight.empty() && r.waiting.empty() && r.open.activities.empty() &&
-                     r.next_work.decisions.empty();
+                     r.next_work.decisions.empty() && r.held.empty();
   if (!quiet || (r.is != run::state::absent && r.is != run::state::closed && r.is != run::state::blocked)) return;
   take_down(r);
   if (const auto it = current_.find(r.workflow_id); it != current_.end() && it->second == &r) current_.erase(it);
@@ -163,6 +164,7 @@ void partition::on_replayed(run& r, instance_report&& report) {
   }
   deliver_parked(r);
   for (auto& [event, from] : std::exchange(r.waiting, {})) give(r, std::move(event), from);
+  release_held(r);
 }
 
 void partition::block(run& r, messages::Blocked::Reason reason, event_seq at, std::string message) {
@@ -181,6 +183,7 @@ void partition::block(run& r, messages::Blocked::Reason reason, event_seq at, st
   r.has_inbox = true;
   update_open_work(r);
   for (auto& [event, from] : std::exchange(r.waiting, {})) park(r, std::move(event), from);
+  release_held(r);
 }
 
 void partition::unblock(run& r) {

@@ -55,6 +55,11 @@ void partition::append_turn(run& r, workflow::turn&& turn, const origin& from) {
       next.set_new_run_id(ports_.make_run_id());
     }
   }
+  if (turn.record.events(0).has_workflow_execution_started()) {
+    const auto& started = turn.record.events(0).workflow_execution_started();
+    if (started.has_parent()) r.parent = started.parent();
+    storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
+  }
   storage::append_turn(gathering_.batch, options_.id, r.number, first, turn.record);
   ++statistics_.turns;
   ++r.turns_not_durable;
@@ -250,10 +255,8 @@ void partition::start_run(std::string workflow_id, messages::Event&& event, cons
   header.set_status(messages::RUNNING);
   header.set_started_us(to_micros(ports_.now()));
   header.set_input_hash(hash_of(started.input()));
-  storage::put_header(gathering_.batch, options_.id, workflow_id, header);
   run& r = create_run(std::move(workflow_id), std::move(header));
   r.state_known = true;
-  if (started.has_parent()) r.parent = started.parent();
   if (const workflow_definition* definition = ports_.find_workflow(r.header.workflow_type())) {
     r.is = run::state::live;
     bring_up(r, *definition);
@@ -297,9 +300,9 @@ void partition::continue_run(run& r, workflow::turn& turn) {
   next.has_inbox = true;
   next.state_known = true;
   next.parked_left = 1;
+  next.next_parked = 2;
   const workflow_definition* definition = ports_.find_workflow(next.header.workflow_type());
   if (definition == nullptr) {
-    next.next_parked = 2;
     block(next, messages::Blocked::UNSERVED, {},
           "no workflow named \"" + next.header.workflow_type() + "\" is registered in this process");
   } else {

@@ -10,9 +10,11 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/ids.hpp"
+#include "messages/decision.pb.h"
 #include "messages/journal.pb.h"
 #include "messages/state.pb.h"
 #include "messages/task.pb.h"
@@ -93,6 +95,8 @@ struct run {
   std::size_t turns_not_durable = 0;
   std::deque<origin> in_flight;  ///< decisions given to the instance and not reported
   std::deque<std::pair<messages::Event, origin>> waiting;
+  /// Requests that look at the run as a whole and came before its start had a turn, or what is parked was durable.
+  std::vector<std::pair<messages::DecisionEvent, origin>> held;
   std::unique_ptr<storage::journal_reader> replay;
   open_commands replayed;    ///< what is open, as far as the replay has come
   instance_work next_work;   ///< gathered for the instance, not yet given

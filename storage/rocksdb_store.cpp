@@ -29,6 +29,7 @@ constexpr std::array<const char*, family_count> family_names = {"default",   "pa
                                                                 "open_work", "timers",     "outbox",    "inbox"};
 constexpr std::size_t max_wal_bytes = 64u << 20;  // more would make recovery take seconds
 constexpr std::size_t never_full_bytes = std::size_t{1} << 33;
+constexpr std::size_t manual_arena_block_bytes = 16u << 10;
 constexpr int bloom_bits_per_key = 10;
 
 std::string named(const fs::path& directory) { return "data directory \"" + directory.string() + "\""; }
@@ -303,6 +304,8 @@ class rocksdb_store final : public key_value_store {
     if (options_.manual_background_work) {
       columns.disable_auto_compactions = true;
       columns.write_buffer_size = never_full_bytes;
+      columns.memtable_prefix_bloom_size_ratio = 0;  // it would be a share of that
+      columns.arena_block_size = manual_arena_block_bytes;
     }
     return columns;
   }

@@ -1,0 +1,70 @@
+// Generated workflows as data: a small tree that one coroutine interprets (interpreter.cpp) and one plain function
+// predicts from a journal (model.cpp).
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "evermill/context.hpp"
+#include "evermill/registry.hpp"
+#include "simulated_disk.hpp"
+
+namespace evermill::simulation {
+
+/// `op` is one of
+///   leaves   "call" an activity, "step", "sleep", "wait" for a signal (micros: the limit, 0: none), "start" a child
+///   "seq"    the parts one after the other
+///   "all"    the leaves at the same time, awaited in their order
+///   "race"   two or three leaves; the first one's index counts, the others are canceled where `flag`, or left alone
+///   "fail"   ends the workflow with a failure
+struct node {
+  std::string op;
+  std::int64_t id = 0;
+  std::int64_t micros = 0;    ///< of "sleep", "wait"; of "call": start-to-close, 0: none
+  std::int64_t attempts = 0;  ///< of "call"; 0: no limit
+  std::string name;           ///< of a signal; of a child: its workflow id, "" for one of its own
+  bool flag = false;
+  std::vector<node> parts;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(node, op, id, micros, attempts, name, flag, parts)
+
+struct program {
+  node body;
+  std::int64_t rounds = 0;     ///< how often it continues as new
+  std::int64_t on_cancel = 0;  ///< 0: lets it pass, 1: cleans up and lets it pass, 2: cleans up and goes on
+  std::string so_far;          ///< what the rounds before have seen
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(program, body, rounds, on_cancel, so_far)
+
+inline constexpr std::string_view workflow_type = "program";
+inline constexpr std::string_view activity_type = "work";
+inline constexpr std::string_view step_name = "count";
+inline constexpr std::int64_t cleanup_id = -1;
+
+/// The retry intervals of every activity.
+inline constexpr std::int64_t first_interval_us = 50'000;
+
+/// A random program of at most about thirty leaves.
+program generate_program(const chooser& choose);
+
+/// The interpreter: returns what it has seen, as text.
+task<std::string> run_program(context ctx, program what);
+
+/// Steps give a number of their own to each of their runs, kept here; the simulation is single threaded.
+struct interpreter_hooks {
+  std::int64_t next_step_value = 1;
+  /// Makes replays ask for one activity more at each leaf from this id on, as changed code would. Negative: no.
+  std::int64_t changed_from_leaf = -1;
+};
+interpreter_hooks& hooks();
+
+/// How one outcome is written into the text: "c3=17;" or "c3!Type;".
+std::string seen(char tag, std::int64_t id, std::string_view value);
+std::string seen_failure(char tag, std::int64_t id, std::string_view type);
+/// A child's text may be long: its parent keeps a digest.
+std::string digest(std::string_view text);
+
+}  // namespace evermill::simulation

@@ -1,0 +1,341 @@
+// The life of a simulated process and what happens in it. checks.cpp judges.
+#include "simulation.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "plugins/queue/memory/memory_queue.hpp"
+#include "storage/rocksdb_store.hpp"
+#include "storage/rows.hpp"
+
+namespace evermill::simulation {
+namespace {
+
+constexpr std::uint64_t max_happenings = 4000;
+constexpr int happenings_while_stopping = 40;
+constexpr std::size_t small_cache_bytes = 256u << 10;
+
+std::string numbered(std::string_view of, std::uint64_t number) {
+  std::string text(of);
+  text += std::to_string(number);
+  return text;
+}
+
+registry make_definitions() {
+  registry definitions;
+  definitions.add(std::string(workflow_type), run_program);
+  return definitions;
+}
+
+}  // namespace
+
+simulation::simulation(const settings& how)
+    : settings_(how),
+      record_(how.print),
+      dice_(make_seeded_random(how.seed)),
+      node_random_(make_seeded_random(how.seed ^ 0x5deece66d)),
+      choose_([this](std::uint64_t bound) { return below(bound); }),
+      store_(record_),
+      backend_(store_, clock_, record_),
+      all_definitions_(make_definitions()),
+      definitions_(all_definitions_) {
+  hooks() = {};
+  partitions_ = static_cast<std::uint16_t>(1 + below(3));
+  options_.partitions = partitions_;
+  constexpr std::int64_t idle_times_us[] = {60'000, 500'000, 10'000'000};
+  options_.passivate_after = std::chrono::microseconds(idle_times_us[below(3)]);
+  options_.live_instances_per_partition = chance(30) ? 1 : 1000;
+  options_.choose_next = [this](std::size_t waiting) {
+    const std::uint64_t chosen = below(waiting);
+    record_.trace("run " + std::to_string(chosen) + " of " + std::to_string(waiting));
+    return static_cast<std::size_t>(chosen);
+  };
+  clients_ = std::make_unique<clients>(store_, partitions_, record_);
+  plan_requests();
+}
+
+simulation::~simulation() { kill(); }
+
+// --- the process
+
+void simulation::boot() {
+  for (int attempt = 0; !wrong(); ++attempt) {
+    if (!open_store()) {
+      if (!disk_.fault_struck()) return;  // told as a finding
+      disk_.cut_power(simulated_disk::loss::some, choose_);
+      record_.count("fault: while opening");
+      continue;
+    }
+    start_node();
+    return;
+  }
+}
+
+bool simulation::open_store() {
+  if (!settings_.on_disk) {
+    store_.attach_memory();
+    return true;
+  }
+  storage::rocksdb_options how;
+  how.directory = "/simulated";
+  how.env = disk_.env();
+  how.manual_background_work = true;
+  how.block_cache_bytes = small_cache_bytes;
+  auto opened = storage::open_rocksdb_store(how);
+  if (!opened) {
+    if (!disk_.fault_struck()) record_.finding("the store does not open: " + opened.error().message);
+    return false;
+  }
+  store_.attach(std::move(*opened), &disk_);
+  return !wrong();
+}
+
+void simulation::start_node() {
+  const auto make_id = [this] { return make_uuid(*node_random_); };
+  const auto description = storage::boot_store(store_, partitions_, make_id);
+  if (!description) {
+    if (!disk_.fault_struck()) return record_.finding("the store does not boot: " + description.error().message);
+    return crash();
+  }
+  record_.count("boot");
+  options_.boot = boot_number(description->boot_number());
+  queue_ = std::make_unique<simulated_queue>(queue::make_memory_queue(options_.boot, partitions_), store_, record_,
+                                             [this] { return !calm_ && settings_.faults && chance(3); });
+  alive_ = true;
+  draining_ = false;
+  backend_.set_alive(true);
+  clients_->set_alive(true);
+  clients_->store_is_new();
+  clients_->set_followers(chance(30));
+  actors::node_parts parts;
+  parts.store = &store_;
+  parts.queue = queue_.get();
+  parts.time = &clock_;
+  parts.random = node_random_.get();
+  parts.definitions = &definitions_;
+  parts.backends = {&backend_};
+  parts.run_step = [this](std::function<void()> step) {
+    if (!alive_) return;
+    record_.count("step");
+    if (draining_) record_.finding("a step was started after the drain");
+    chance(30) ? step() : steps_.push_back(std::move(step));
+  };
+  parts.listener = clients_.get();
+  try {
+    node_ = std::make_unique<actors::node>(std::move(parts), options_);
+  } catch (const std::runtime_error& why) {
+    record_.finding(std::string("the node does not recover: ") + why.what());
+  }
+}
+
+/// Nothing of the process outlives this; what it still does while it is taken apart reaches nobody.
+void simulation::kill() {
+  alive_ = false;
+  store_.detach();
+  backend_.set_alive(false);
+  clients_->set_alive(false);
+  clients_->forget_unanswered();
+  node_.reset();
+  queue_.reset();
+  steps_.clear();
+}
+
+void simulation::crash() {
+  record_.trace("crash");
+  record_.count("fault: crash");
+  const auto how = static_cast<simulated_disk::loss>(below(2));
+  if (settings_.on_disk) disk_.cut_power(how, choose_);
+  kill();
+  if (settings_.faults && !calm_ && chance(15)) {
+    record_.count("fault: clock set back");
+    clock_.set_back(std::chrono::microseconds(below(3'000'000)));
+  }
+  boot();
+}
+
+/// Drains and stops: nothing may start after the drain.
+void simulation::stop_cleanly() {
+  record_.trace("stop");
+  record_.count("clean stop");
+  node_->drain();
+  while (run_scheduler()) {  // what was on its way
+  }
+  backend_.expect_no_more();
+  draining_ = true;
+  for (int n = 0; n < happenings_while_stopping && draining_ && !wrong(); ++n) act();
+  if (!draining_ || wrong()) return;  // crashed meanwhile
+  kill();
+  if (settings_.on_disk) disk_.cut_power(simulated_disk::loss::all, choose_);
+  boot();
+}
+
+// --- happenings
+
+void simulation::run() {
+  boot();
+  for (std::uint64_t n = 0; n < max_happenings && !wrong() && (settings_.faults || n < max_happenings / 8); ++n) {
+    act();
+    if (settings_.faults && n > 600 && plan_.empty() && chance(1)) break;
+  }
+  calm_down();
+  check_everything();
+}
+
+/// Returns whether anything could happen.
+bool simulation::act() {
+  if (settings_.crash_after_commit != 0 && store_.commits() == settings_.crash_after_commit && !record_.counts().contains("fault: crash")) {
+    crash();
+  }
+  if (clients_->store_failed() || disk_.fault_struck()) {
+    record_.count("fault: the store failed");
+    crash();
+  }
+  if (wrong()) return false;
+  if (chance(75) && run_scheduler()) return true;
+  if (!calm_ && settings_.faults && !draining_ && chance(3)) {
+    inject_fault();
+    return true;
+  }
+  return happen() || run_scheduler();
+}
+
+bool simulation::run_scheduler() { return node_->run_one(); }
+
+bool simulation::happen() {
+  const std::uint64_t which = below(100);
+  if (which < 25 && !plan_.empty()) return send_next_request(), true;
+  if (which < 60 && !backend_.running().empty()) return end_an_attempt(backend_.running(), false), true;
+  if (which < 75 && !steps_.empty()) return run_a_step(), true;
+  if (which < 78 && !calm_ && settings_.faults && !backend_.lost().empty()) {
+    return end_an_attempt(backend_.lost(), true), true;
+  }
+  const bool busy = !backend_.running().empty() || !steps_.empty() || !plan_.empty();
+  if (!clock_.next_alarm() && !busy) return false;
+  advance_clock();
+  return true;
+}
+
+void simulation::send_next_request() {
+  request next = std::move(plan_.front());
+  plan_.pop_front();
+  if (next.what != request::kind::start && chance(15)) next.workflow_id = some_workflow_id();
+  clients_->send(*queue_, next);
+  if (next.what != request::kind::start) return;
+  if (chance(10)) clients_->send(*queue_, next);
+  if (!chance(5)) return;
+  next.text = nlohmann::json(program{}).dump();
+  clients_->send(*queue_, next);
+}
+
+/// Any execution, children included.
+std::string simulation::some_workflow_id() {
+  std::vector<std::string> ids = workflow_ids_;
+  ids.push_back("nobody");
+  for (const auto& [id, journal] : store_.journals()) ids.push_back(journal.workflow_id);
+  return ids[below(ids.size())];
+}
+
+void simulation::end_an_attempt(std::vector<simulated_backend::attempt>& from, bool lost) {
+  const std::size_t which = below(from.size());
+  const simulated_backend::attempt ended = std::move(from[which]);
+  from.erase(from.begin() + static_cast<std::ptrdiff_t>(which));
+  const tasks::outcome how = some_outcome(ended);
+  if (lost) record_.count("fault: report of a lost attempt");
+  backend_.report(*queue_, ended, how);
+  if (calm_ || !settings_.faults || !chance(5)) return;
+  record_.count("fault: repeated report");
+  backend_.report(*queue_, ended, how);
+}
+
+tasks::outcome simulation::some_outcome(const simulated_backend::attempt& which) {
+  if (which.told_to_stop && chance(60)) {
+    record_.count("attempt canceled");
+    return tasks::canceled{};
+  }
+  const std::uint64_t r = calm_ ? 100 : below(100);
+  if (r < 15) {
+    record_.count("attempt failed");
+    messages::Failure failure;
+    failure.set_type("Refused");
+    failure.set_message("refusal " + std::to_string(next_text_++));
+    failure.set_non_retryable(chance(20));
+    return tasks::failed{std::move(failure)};
+  }
+  if (r < 22 && which.task->options().start_to_close_us() > 0) {
+    record_.count("attempt timed out");
+    return tasks::timed_out{};
+  }
+  record_.count("attempt completed");
+  messages::Payload result;
+  result.set_data(std::to_string(next_text_++));
+  return tasks::completed{std::move(result)};
+}
+
+void simulation::run_a_step() {
+  const std::size_t which = below(steps_.size());
+  const auto step = std::move(steps_[which]);
+  steps_.erase(steps_.begin() + static_cast<std::ptrdiff_t>(which));
+  record_.trace("step runs");
+  step();
+}
+
+void simulation::advance_clock() {
+  const timestamp soon = clock_.now() + std::chrono::microseconds(1 + below(100'000));
+  const auto alarm = clock_.next_alarm();
+  const bool idle = backend_.running().empty() && steps_.empty() && plan_.empty();
+  const timestamp to = alarm && (idle || chance(50)) ? std::max(*alarm, clock_.now()) : soon;
+  record_.trace("clock " + std::to_string(to_micros(to)));
+  clock_.advance_to(to);
+}
+
+void simulation::inject_fault() {
+  const std::uint64_t which = below(100);
+  if (which < 35) return crash();
+  if (which < 42) return stop_cleanly();
+  if (which < 55 && settings_.on_disk) {
+    const auto what = static_cast<simulated_disk::fault>(1 + below(3));
+    constexpr const char* names[] = {"fault: disk error", "fault: disk full", "fault: power cut in an operation"};
+    record_.count(names[static_cast<int>(what) - 1]);
+    return disk_.plan_fault(what, below(30), choose_);
+  }
+  if (which < 62 && settings_.on_disk) {
+    record_.count("compaction");
+    static_cast<void>(store_.compact());
+    return;
+  }
+  if (which < 75) {
+    record_.count("fault: code missing");
+    definitions_ = chance(50) ? no_definitions_ : all_definitions_;
+  } else if (which < 90) {
+    record_.count("fault: code changed");
+    hooks().changed_from_leaf = chance(50) ? static_cast<std::int64_t>(1 + below(6)) : -1;
+  }
+  for (const std::string& id : workflow_ids_) {
+    if (chance(50)) clients_->send(*queue_, {request::kind::taint, id, {}, {}});
+  }
+}
+
+// --- the plan
+
+void simulation::plan_requests() {
+  const std::uint64_t executions = 1 + below(5);
+  for (std::uint64_t i = 0; i < executions; ++i) plan_for(numbered("w", i), generate_program(choose_));
+  // Starts stay early; everything else comes at any time, also too early.
+  for (std::size_t i = plan_.size(); i > 1; --i) std::swap(plan_[i - 1], plan_[below(i)]);
+  std::stable_partition(plan_.begin(), plan_.end(),
+                        [this](const request& r) { return r.what == request::kind::start && chance(80); });
+}
+
+void simulation::plan_for(const std::string& workflow_id, const program& what) {
+  workflow_ids_.push_back(workflow_id);
+  const auto text = [this](std::string_view of) { return numbered(of, next_text_++); };
+  plan_.push_back({request::kind::start, workflow_id, {}, nlohmann::json(what).dump()});
+  for (std::uint64_t n = below(8); n > 0; --n) {
+    plan_.push_back({request::kind::signal, workflow_id, chance(50) ? "x" : "y", text("\"s") + "\""});
+  }
+  if (chance(25)) plan_.push_back({request::kind::cancel, workflow_id, {}, text("c")});
+  if (chance(12)) plan_.push_back({request::kind::terminate, workflow_id, {}, text("t")});
+  if (chance(30)) plan_.push_back({request::kind::taint, workflow_id, {}, {}});
+}
+
+}  // namespace evermill::simulation

@@ -1,0 +1,112 @@
+// One simulated life of an engine: production code under a seeded scheduler, crashed and restarted, judged as it goes.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/node.hpp"
+#include "base/random.hpp"
+#include "clients.hpp"
+#include "observed_store.hpp"
+#include "program.hpp"
+#include "record.hpp"
+#include "simulated_disk.hpp"
+#include "simulated_parts.hpp"
+
+namespace evermill::simulation {
+
+struct settings {
+  std::uint64_t seed = 1;
+  /// The RocksDB store on a simulated disk; otherwise a memory that outlives its process, which is much faster.
+  bool on_disk = true;
+  /// Faults and crashes at seeded points; false: only what follows.
+  bool faults = true;
+  /// Crash after this commit, once; 0: not.
+  std::uint64_t crash_after_commit = 0;
+  bool print = false;
+};
+
+class simulation {
+ public:
+  explicit simulation(const settings& how);
+  ~simulation();
+
+  /// Runs until every execution has ended, or something is wrong.
+  void run();
+
+  const run_record& record() const { return record_; }
+  std::uint64_t commits() const { return store_.commits(); }
+
+ private:
+  // life and death of the process
+  void boot();
+  bool open_store();
+  void start_node();
+  void crash();
+  void stop_cleanly();
+  void kill();
+
+  // one happening
+  bool act();
+  bool run_scheduler();
+  bool happen();
+  void send_next_request();
+  void end_an_attempt(std::vector<simulated_backend::attempt>& from, bool lost);
+  tasks::outcome some_outcome(const simulated_backend::attempt& which);
+  void run_a_step();
+  void advance_clock();
+  void inject_fault();
+
+  // the plan
+  void plan_requests();
+  void plan_for(const std::string& workflow_id, const program& what);
+  std::string some_workflow_id();
+
+  // the end
+  void calm_down();
+  void run_to_rest();
+  bool settle_open_executions();
+  void check_everything();
+  void check_executions();
+  void check_children(const run_id& id, const durable_journal& journal);
+  void check_attempts(const run_id& id, const durable_journal& journal);
+  void check_replay(const run_id& id, const durable_journal& journal);
+  void check_continuation(const run_id& id, const durable_journal& journal);
+  void check_left_over_rows();
+
+  bool chance(std::uint64_t percent) { return below(100) < percent; }
+  std::uint64_t below(std::uint64_t bound) { return dice_->next() % bound; }
+  bool wrong() const { return !record_.findings().empty(); }
+
+  const settings settings_;
+  run_record record_;
+  std::unique_ptr<random_source> dice_;        // the world's choices
+  std::unique_ptr<random_source> node_random_;  // what the node is given
+  const chooser choose_;
+  simulated_disk disk_;
+  simulated_clock clock_;
+  observed_store store_;
+  simulated_backend backend_;
+
+  std::uint16_t partitions_ = 1;
+  actors::node_options options_;
+  std::unique_ptr<clients> clients_;
+  registry all_definitions_;
+  registry no_definitions_;
+  registry definitions_;  // one of the two
+  std::unique_ptr<simulated_queue> queue_;
+  std::unique_ptr<actors::node> node_;
+  std::vector<std::function<void()>> steps_;
+  std::deque<request> plan_;
+  std::vector<std::string> workflow_ids_;
+  std::uint64_t next_text_ = 1;
+  bool alive_ = false;
+  bool calm_ = false;
+  bool draining_ = false;
+};
+
+}  // namespace evermill::simulation
