@@ -206,6 +206,10 @@ void partition::route_attempt_closed(const messages::DecisionEvent& event, const
     case messages::ActivityAttemptClosed::kCanceled: {
       open_activity* activity = matching(closed.canceled());
       if (activity == nullptr) return late();
+      if (closed.canceled().attempt().started_us() == 0) {  // dropped by a backend that stops
+        put_back(r, *activity, event_seq(closed.canceled().scheduled_seq()));
+        return handled(from);
+      }
       *out.mutable_activity_task_canceled() = closed.canceled();
       return close(*activity);
     }

@@ -125,6 +125,7 @@ class partition {
   void update_open_work(run& r);
   void send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event);
   bool retry(run& r, open_activity& activity, event_seq seq, const messages::Failure& failure, const origin& from);
+  void put_back(run& r, open_activity& activity, event_seq seq);
   bool recover_activity(run& r, event_seq seq, open_activity& activity);
   storage::storage_result<void> recover_run(storage::run_open_work&& work);
   storage::storage_result<void> recover_lanes();

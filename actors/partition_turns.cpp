@@ -152,7 +152,20 @@ void partition::schedule_activity(run& r, event_seq seq, event_seq turn_first,
   activity.boot = options_.boot.value;
   activity.turn_first = turn_first;
   activity.task = task;
-  if (!draining_) gathering_.out.tasks.push_back(std::move(task));
+  if (draining_) return put_back(r, activity, seq);
+  gathering_.out.tasks.push_back(std::move(task));
+}
+
+/// The attempt will not start in this process. Its row says that only the one before it is over, so that the next
+/// process sends it anew and counts nothing against the activity.
+void partition::put_back(run& r, open_activity& activity, event_seq seq) {
+  activity.has_row = true;
+  messages::OpenActivity row;
+  row.set_attempt(activity.attempt - 1);
+  row.set_dispatch_boot(activity.boot);
+  row.set_not_before_us(to_micros(ports_.now()));
+  storage::put_open_activity(gathering_.batch, options_.id, r.number, seq, row);
+  ports_.request_flush();
 }
 
 /// Returns false where the failure closes the activity.
