@@ -43,14 +43,15 @@ using outcome = std::variant<completed, failed, canceled, timed_out>;
 
 struct attempt_end {
   std::shared_ptr<const messages::ActivityTask> task;
-  std::int64_t started_us = 0;  ///< since the epoch; 0: it never started
+  std::int64_t started_us = 0;  ///< since the epoch; 0: it never started, so that it had no effect
   outcome how;
 };
 
 /// Called by a backend, on any thread, once per accepted attempt. Must be short and must not call the backend.
 using on_attempt_end = std::function<void(attempt_end&&)>;
 
-/// Thread-safe. A backend reports the end of every attempt it was given, also after `cancel` and `stop`.
+/// Thread-safe. A backend reports exactly one end of every attempt it was given, also after `cancel`; only what `stop`
+/// abandons has none.
 class task_backend {
  public:
   virtual ~task_backend() = default;
@@ -62,7 +63,8 @@ class task_backend {
   virtual bool serves(std::string_view activity_type) const = 0;
 
   /// Takes the tasks; runs them when it has room, in order of arrival. Enforces start_to_close of each attempt from the
-  /// moment it starts, and reports `timed_out` then, whether or not the work can be interrupted.
+  /// moment it starts, and reports `timed_out` then, whether or not the work can be interrupted;
+  /// work that can be ended by force (a process) is gone when its end is reported.
   virtual void run(std::vector<std::shared_ptr<const messages::ActivityTask>> tasks) = 0;
 
   /// Asks the attempt to end: it is dropped where it has not started, and told (stop token, signal to the process
@@ -70,7 +72,9 @@ class task_backend {
   virtual void cancel(const dispatch_id& id) = 0;
 
   /// Takes no more tasks, tells the running ones to stop, waits for them until `grace` is over, then abandons them.
-  /// After return `on_attempt_end` is not called any more.
+  /// An attempt that never started is reported as `canceled` with `started_us == 0`: it left no trace, and may be sent
+  /// again as if it had never been. An abandoned one has no end: whether it had effects is unknown, and the next process
+  /// finds it lost. After return `on_attempt_end` is not called any more, also not for tasks that come later.
   virtual void stop(std::chrono::milliseconds grace) = 0;
 };
 

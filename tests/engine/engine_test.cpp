@@ -53,6 +53,14 @@ task<std::string> approved_in_time(context ctx, int milliseconds) {
 
 task<int> with_flaky(context ctx, int n) { co_return co_await ctx.call(flaky, n); }
 task<int> with_refusal(context ctx, int n) { co_return co_await ctx.call(refuses, n); }
+inline constexpr activity<int(int)> single{.name = "single", .options = {.retry = {.max_attempts = 1}}};
+/// The first one holds the only thread until it is told to stop.
+task<int> with_two_singles(context ctx) {
+  future<int> first = ctx.call(single, 0);
+  future<int> second = ctx.call(single, 1);
+  co_await std::move(first);
+  co_return co_await std::move(second);
+}
 task<int> with_endless(context ctx, int n) { co_return co_await ctx.call(endless, n); }
 
 task<int> parent(context ctx, int children) {
@@ -272,6 +280,29 @@ TEST_F(EngineTest, GoesOnAfterTheEngineIsOpenedAgain) {
   h.signal(approval, "go");
   EXPECT_EQ(h.result(), runs_before);
   EXPECT_EQ(steps_run, runs_before) << "a finished step ran again";
+}
+
+TEST_F(EngineTest, AnAttemptThatHadNotStartedIsNotCountedAfterARestart) {
+  registry_.add("with_two_singles", with_two_singles);
+  std::atomic<int> begun = 0;
+  registry_.add(single, [&](activity_context& about, int n) {
+    ++begun;
+    std::mutex m;
+    std::unique_lock lock(m);
+    if (n == 0) std::condition_variable_any().wait(lock, about.stop_token(), [] { return false; });
+    return static_cast<int>(about.attempt());
+  });
+  engine_options options = durable();
+  options.native_threads = 1;
+  {
+    engine e(registry_, options);
+    e.start(with_two_singles, {.id = "two"});
+    while (begun == 0) std::this_thread::yield();
+  }
+  EXPECT_EQ(begun, 1) << "the second one started while the engine stopped";
+  engine e(registry_, options);
+  EXPECT_EQ(e.find<int>("two").result(), 1);
+  EXPECT_EQ(begun, 2);
 }
 
 TEST_F(EngineTest, ATimerGoesOnAfterARestart) {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/check.hpp"
 
@@ -19,8 +21,8 @@ struct lane {
   std::mutex mutex;
   std::condition_variable quiet;
   std::deque<event_ptr> kept;
-  position first = 1;   // of `kept`
-  position next = 1;    // to be polled
+  position first = 1;  // of `kept`
+  position next = 1;   // to be polled
   std::uint64_t consumer = 0;
   std::function<void()> on_readable;
   bool wants_call = false;
@@ -28,52 +30,72 @@ struct lane {
   bool closed = false;
 
   position end() const { return first + kept.size(); }
+
+  void trim(position through, std::vector<event_ptr>& done) {
+    for (; first <= through && !kept.empty(); ++first) {
+      done.push_back(std::move(kept.front()));
+      kept.pop_front();
+    }
+  }
+
+  /// No callback of the present consumer runs after return.
+  void silence(std::unique_lock<std::mutex>& lock) {
+    on_readable = nullptr;
+    wants_call = false;
+    quiet.wait(lock, [&] { return calls_running == 0; });
+  }
 };
 
 class memory_queue;
 
 class memory_consumer final : public consumer {
  public:
-  memory_consumer(lane& from, std::uint64_t id, std::string source) : lane_(from), id_(id), source_(std::move(source)) {}
+  memory_consumer(std::shared_ptr<lane> from, std::uint64_t id, std::string source)
+      : lane_(std::move(from)), id_(id), source_(std::move(source)) {}
+
+  /// After return its callback does not run.
+  ~memory_consumer() override {
+    std::unique_lock lock(lane_->mutex);
+    if (lane_->consumer == id_) lane_->silence(lock);
+  }
 
   const std::string& source() const override { return source_; }
 
   std::size_t poll(std::vector<item>& out, std::size_t limit) override {
-    std::lock_guard lock(lane_.mutex);
-    if (lane_.consumer != id_) return 0;
+    std::lock_guard lock(lane_->mutex);
+    if (lane_->consumer != id_) return 0;
     std::size_t count = 0;
-    for (; count < limit && lane_.next < lane_.end(); ++count, ++lane_.next) {
-      out.push_back({lane_.next, lane_.kept[lane_.next - lane_.first]});
+    for (; count < limit && lane_->next < lane_->end(); ++count, ++lane_->next) {
+      out.push_back({lane_->next, lane_->kept[lane_->next - lane_->first]});
     }
-    if (count == 0) lane_.wants_call = true;
+    if (lane_->next == lane_->end() && count == 0) lane_->wants_call = true;
     return count;
   }
 
   void acknowledge(position through) override {
-    std::deque<event_ptr> done;  // destroyed without the lock
-    std::lock_guard lock(lane_.mutex);
-    if (lane_.consumer != id_) return;
-    for (; lane_.first <= through && lane_.first < lane_.next; ++lane_.first) {
-      done.push_back(std::move(lane_.kept.front()));
-      lane_.kept.pop_front();
-    }
+    std::vector<event_ptr> done;  // destroyed without the lock
+    std::lock_guard lock(lane_->mutex);
+    if (lane_->consumer == id_) lane_->trim(std::min(through, lane_->next - 1), done);
   }
 
  private:
-  lane& lane_;
+  const std::shared_ptr<lane> lane_;
   const std::uint64_t id_;
   const std::string source_;
 };
 
 class memory_queue final : public decision_queue {
  public:
-  memory_queue(boot_number boot, std::size_t partitions)
-      : source_("memory/" + std::to_string(boot.value)), lanes_(partitions) {}
+  memory_queue(boot_number boot, std::size_t partitions) : source_("memory/" + std::to_string(boot.value)) {
+    lanes_.reserve(partitions);
+    for (std::size_t i = 0; i < partitions; ++i) lanes_.push_back(std::make_shared<lane>());
+  }
+  ~memory_queue() override { close(); }
 
   bool publish(partition_id partition, event_ptr event) override { return publish(partition, std::span(&event, 1)); }
 
   bool publish(partition_id partition, std::span<const event_ptr> events) override {
-    lane& to = lanes_.at(partition.value);
+    lane& to = *lanes_.at(partition.value);
     std::unique_lock lock(to.mutex);
     if (to.closed) return false;
     to.kept.insert(to.kept.end(), events.begin(), events.end());
@@ -82,29 +104,34 @@ class memory_queue final : public decision_queue {
   }
 
   std::size_t backlog(partition_id partition) const override {
-    lane& of = lanes_.at(partition.value);
+    lane& of = *lanes_.at(partition.value);
     std::lock_guard lock(of.mutex);
     return of.kept.size();
   }
 
   std::unique_ptr<consumer> consume(partition_id partition, position after,
                                     std::function<void()> on_readable) override {
-    lane& from = lanes_.at(partition.value);
-    std::unique_lock lock(from.mutex);
-    from.on_readable = std::move(on_readable);
-    from.next = std::max(after + 1, from.first);
-    from.wants_call = true;
-    auto reader = std::make_unique<memory_consumer>(from, ++from.consumer, source_);
-    if (from.next < from.end()) call(from, lock);
+    const std::shared_ptr<lane>& from = lanes_.at(partition.value);
+    std::vector<event_ptr> done;  // destroyed without the lock
+    std::unique_lock lock(from->mutex);
+    const std::uint64_t id = ++from->consumer;  // the earlier one reads nothing from here on
+    from->silence(lock);
+    from->trim(after, done);
+    from->next = from->first;
+    auto reader = std::make_unique<memory_consumer>(from, id, source_);
+    if (from->closed || from->consumer != id) return reader;
+    from->on_readable = std::move(on_readable);
+    from->wants_call = true;
+    if (from->next < from->end()) call(*from, lock);
+    lock.unlock();
     return reader;
   }
 
   void close() override {
-    for (lane& each : lanes_) {
-      std::unique_lock lock(each.mutex);
-      each.closed = true;
-      each.on_readable = nullptr;
-      each.quiet.wait(lock, [&] { return each.calls_running == 0; });
+    for (const std::shared_ptr<lane>& each : lanes_) {
+      std::unique_lock lock(each->mutex);
+      each->closed = true;
+      each->silence(lock);
     }
   }
 
@@ -122,7 +149,7 @@ class memory_queue final : public decision_queue {
   }
 
   const std::string source_;
-  mutable std::deque<lane> lanes_;
+  std::vector<std::shared_ptr<lane>> lanes_;  // shared with their consumers, which may outlive the queue
 };
 
 }  // namespace

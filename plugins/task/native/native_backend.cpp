@@ -1,13 +1,17 @@
 #include "plugins/task/native/native_backend.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
-#include <map>
+#include <iterator>
 #include <mutex>
 #include <stop_token>
+#include <system_error>
 #include <thread>
 #include <utility>
 
+#include "plugins/task/report_gate.hpp"
 #include "workflow/conversions.hpp"
 
 namespace evermill::tasks {
@@ -15,30 +19,36 @@ namespace {
 
 using task_ptr = std::shared_ptr<const messages::ActivityTask>;
 
+struct attempt {
+  explicit attempt(task_ptr what) : task(std::move(what)) {}
+
+  const task_ptr task;
+  std::stop_source stop;
+  std::atomic<bool> ended = false;  // whoever sets it reports the end
+  // With the pool's lock:
+  std::int64_t started_us = 0;
+  evermill::clock::alarm_id alarm = 0;
+  bool runs = false;
+  bool extra_thread = false;
+};
+using attempt_ptr = std::shared_ptr<attempt>;
+
+struct job {
+  attempt_ptr attempt;  // or
+  std::function<void()> work;
+};
+
 /// Shared with the threads, which may outlive the backend when a function never returns.
 struct pool : std::enable_shared_from_this<pool> {
   pool(registry known, const native_options& options, on_attempt_end to)
-      : definitions(std::move(known)), limit(options.threads), time(options.time), report(std::move(to)) {}
-
-  struct job {
-    task_ptr task;                // or
-    std::function<void()> work;
-  };
-  struct attempt {
-    task_ptr task;
-    std::stop_source stop;
-    std::int64_t started_us = 0;
-    bool ended = false;  // reported
-    bool extra_thread = false;
-    evermill::clock::alarm_id alarm = 0;
-  };
-  using attempt_ptr = std::shared_ptr<attempt>;
+      : definitions(std::move(known)), limit(options.threads), time(options.time), reports(std::move(to)) {}
 
   void add_thread() {  // with the lock
     ++threads;
     std::thread([self = shared_from_this()] { self->work(); }).detach();
   }
 
+  /// One lock per job: it is left when a job runs and its end is told.
   void work() {
     std::unique_lock lock(mutex);
     while (true) {
@@ -48,39 +58,47 @@ struct pool : std::enable_shared_from_this<pool> {
       if ((stopping && jobs.empty()) || threads > limit + stuck) break;
       job next = std::move(jobs.front());
       jobs.pop_front();
-      if (next.task) {
-        run(std::move(next.task), lock);
+      if (next.attempt) {
+        run(next.attempt, lock);
       } else {
-        ++busy_functions;
         lock.unlock();
         next.work();
         next.work = nullptr;
         lock.lock();
-        --busy_functions;
       }
     }
     --threads;
     quiet.notify_all();
   }
 
-  void run(task_ptr task, std::unique_lock<std::mutex>& lock) {
-    auto mine = std::make_shared<attempt>();
-    mine->task = std::move(task);
-    mine->started_us = to_micros(time->now());
-    const dispatch_id id = dispatch_id_of(*mine->task);
-    running.emplace(id, mine);
+  void run(const attempt_ptr& mine, std::unique_lock<std::mutex>& lock) {
+    begin(mine);
     lock.unlock();
-    if (const std::int64_t limit_us = mine->task->options().start_to_close_us(); limit_us > 0) {
-      mine->alarm = time->set_alarm(from_micros(mine->started_us + limit_us),
-                                    [self = shared_from_this(), mine] { self->give_up(mine, timed_out{}); });
-    }
     outcome how = call(*mine);
-    if (mine->alarm != 0) time->cancel_alarm(mine->alarm);
+    if (!mine->ended.exchange(true)) end(*mine, std::move(how));
     lock.lock();
-    running.erase(id);
+    mine->runs = false;
+    running.erase(std::find(running.begin(), running.end(), mine));
     if (mine->extra_thread) --stuck;
-    const bool late = std::exchange(mine->ended, true);
-    if (!late) tell({std::move(mine->task), mine->started_us, std::move(how)}, lock);
+  }
+
+  /// With the lock: an abandoned thread must not touch the clock, which need not outlive the backend.
+  void begin(const attempt_ptr& mine) {
+    mine->started_us = to_micros(time->now());
+    mine->runs = true;
+    running.push_back(mine);
+    const std::int64_t limit_us = mine->task->options().start_to_close_us();
+    if (limit_us <= 0) return;
+    mine->alarm = time->set_alarm(from_micros(mine->started_us + limit_us),
+                                  [self = shared_from_this(), mine] { self->give_up(mine, timed_out{}); });
+  }
+
+  /// For the one who set `ended`, without the lock.
+  void end(const attempt& mine, outcome how) {
+    reports.while_open([&](const on_attempt_end& report) {
+      if (mine.alarm != 0) time->cancel_alarm(mine.alarm);
+      report({mine.task, mine.started_us, std::move(how)});
+    });
   }
 
   outcome call(const attempt& mine) const {
@@ -103,51 +121,43 @@ struct pool : std::enable_shared_from_this<pool> {
       return done;
     }
     messages::Failure failure;
-    workflow::to_message(std::get<failure_t>(result), failure);
+    workflow::to_message(std::get<evermill::failure>(result), failure);
     return failed{std::move(failure)};
   }
 
   /// Reports the end now; the function may go on, and its thread is replaced while it does.
   void give_up(const attempt_ptr& mine, outcome how) {
     mine->stop.request_stop();
-    std::unique_lock lock(mutex);
-    if (std::exchange(mine->ended, true)) return;
-    if (stuck < limit && !stopping) {
-      mine->extra_thread = true;
-      ++stuck;
-      add_thread();
+    if (mine->ended.exchange(true)) return;
+    {
+      std::lock_guard lock(mutex);
+      if (mine->runs && stuck < limit && !stopping) {
+        mine->extra_thread = true;
+        ++stuck;
+        try {
+          add_thread();
+        } catch (const std::system_error&) {  // the machine has no more: go on with fewer
+          --threads;
+        }
+      }
     }
-    tell({mine->task, mine->started_us, std::move(how)}, lock);
+    end(*mine, std::move(how));
   }
-
-  void tell(attempt_end&& end, std::unique_lock<std::mutex>& lock) {
-    if (silent) return;
-    ++telling;
-    lock.unlock();
-    report(std::move(end));
-    lock.lock();
-    if (--telling == 0 && silent) quiet.notify_all();
-  }
-
-  using failure_t = evermill::failure;
 
   const registry definitions;
   const unsigned limit;
   evermill::clock* const time;
-  const on_attempt_end report;
+  report_gate reports;
 
   std::mutex mutex;
   std::condition_variable changed;
   std::condition_variable quiet;
   std::deque<job> jobs;
-  std::map<dispatch_id, attempt_ptr> running;
+  std::vector<attempt_ptr> running;  // as many as threads at most
   unsigned threads = 0;
   unsigned idle = 0;
   unsigned stuck = 0;  // attempts that were given up and still hold a thread
-  unsigned telling = 0;
-  unsigned busy_functions = 0;
   bool stopping = false;
-  bool silent = false;
 };
 
 class backend final : public native_backend {
@@ -165,63 +175,79 @@ class backend final : public native_backend {
   }
 
   void run(std::vector<task_ptr> tasks) override {
-    std::unique_lock lock(pool_->mutex);
-    if (pool_->stopping) {
-      for (task_ptr& task : tasks) pool_->tell({std::move(task), 0, canceled{}}, lock);
-      return;
-    }
-    const std::size_t count = tasks.size();
-    for (task_ptr& task : tasks) pool_->jobs.push_back({std::move(task), nullptr});
-    wake(count);
+    std::vector<job> jobs;
+    jobs.reserve(tasks.size());
+    for (task_ptr& task : tasks) jobs.push_back({std::make_shared<attempt>(std::move(task)), nullptr});
+    push(jobs);
+    for (const job& refused : jobs) never_started(*refused.attempt);
   }
 
   void run_function(std::function<void()> work) override {
-    std::lock_guard lock(pool_->mutex);
-    if (pool_->stopping) return;
-    pool_->jobs.push_back({nullptr, std::move(work)});
-    wake(1);
+    std::vector<job> jobs(1);
+    jobs.front().work = std::move(work);
+    push(jobs);
   }
 
   void cancel(const dispatch_id& id) override {
-    pool::attempt_ptr mine;
+    attempt_ptr waiting;
+    attempt_ptr running;
     {
-      std::unique_lock lock(pool_->mutex);
-      for (auto it = pool_->jobs.begin(); it != pool_->jobs.end(); ++it) {
-        if (!it->task || dispatch_id_of(*it->task) != id) continue;
-        task_ptr task = std::move(it->task);
-        pool_->jobs.erase(it);
-        return pool_->tell({std::move(task), 0, canceled{}}, lock);
+      std::lock_guard lock(pool_->mutex);
+      const auto has_id = [&](const attempt_ptr& each) { return each && dispatch_id_of(*each->task) == id; };
+      auto& jobs = pool_->jobs;
+      const auto it = std::find_if(jobs.begin(), jobs.end(), [&](const job& each) { return has_id(each.attempt); });
+      if (it != jobs.end()) {
+        waiting = std::move(it->attempt);
+        jobs.erase(it);
+      } else {
+        const auto found = std::find_if(pool_->running.begin(), pool_->running.end(), has_id);
+        if (found != pool_->running.end()) running = *found;
       }
-      const auto it = pool_->running.find(id);
-      if (it == pool_->running.end()) return;
-      mine = it->second;
     }
-    pool_->give_up(mine, canceled{});
+    if (waiting) never_started(*waiting);
+    if (running) pool_->give_up(running, canceled{});
   }
 
   void stop(std::chrono::milliseconds grace) override {
+    std::deque<job> dropped;
     std::unique_lock lock(pool_->mutex);
     pool_->stopping = true;
-    pool_->jobs.clear();
-    std::vector<pool::attempt_ptr> running;
-    for (const auto& [id, mine] : pool_->running) running.push_back(mine);
+    dropped.swap(pool_->jobs);
+    const std::vector<attempt_ptr> running = pool_->running;
     pool_->changed.notify_all();
     lock.unlock();
-    for (const auto& mine : running) mine->stop.request_stop();
+    for (const attempt_ptr& mine : running) mine->stop.request_stop();
+    for (const job& each : dropped) {
+      if (each.attempt) never_started(*each.attempt);
+    }
     lock.lock();
     pool_->quiet.wait_for(lock, grace, [&] { return pool_->threads == 0; });
-    pool_->silent = true;
-    for (const auto& mine : running) mine->ended = true;
-    pool_->quiet.wait(lock, [&] { return pool_->telling == 0; });
+    lock.unlock();
     // Threads inside a function that never returns keep the pool, not the backend, alive.
+    for (const attempt_ptr& mine : running) mine->ended = true;
+    pool_->reports.close();
+    for (const attempt_ptr& mine : running) {
+      if (mine->alarm != 0) pool_->time->cancel_alarm(mine->alarm);
+    }
   }
 
  private:
-  void wake(std::size_t count) {
-    for (std::size_t i = 0; i < count && i < pool_->idle; ++i) pool_->changed.notify_one();
+  /// Takes all, in order, or nothing when the backend stops.
+  void push(std::vector<job>& jobs) {
+    std::size_t woken = 0;
+    {
+      std::lock_guard lock(pool_->mutex);
+      if (pool_->stopping) return;
+      woken = std::min<std::size_t>(jobs.size(), pool_->idle);
+      pool_->jobs.insert(pool_->jobs.end(), std::move_iterator(jobs.begin()), std::move_iterator(jobs.end()));
+      jobs.clear();
+    }
+    while (woken-- > 0) pool_->changed.notify_one();
   }
 
-  std::shared_ptr<pool> pool_;
+  void never_started(const attempt& mine) { pool_->reports.report({mine.task, 0, canceled{}}); }
+
+  const std::shared_ptr<pool> pool_;
 };
 
 }  // namespace

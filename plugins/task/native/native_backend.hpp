@@ -15,8 +15,8 @@ struct native_options {
   evermill::clock* time = nullptr;  ///< outlives the backend
 };
 
-/// A function can't be interrupted: when its attempt times out or is canceled, its stop token is set, its late result is
-/// dropped, and while it goes on another thread takes its place, up to `threads` more.
+/// A function can't be interrupted: when its attempt times out or is canceled, its stop token is set, its late result
+/// is dropped, and while it goes on another thread takes its place, up to `threads` more.
 class native_backend : public task_backend {
  public:
   /// Runs `work` on the pool, in order of arrival with the tasks. After `stop` it is dropped.

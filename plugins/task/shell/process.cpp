@@ -4,14 +4,15 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -41,24 +42,42 @@ class descriptor {
   int fd_ = -1;
 };
 
-/// Pairs of connected descriptors: sockets for stdin, so that a child that does not read raises no SIGPIPE here.
-bool make_streams(std::array<descriptor, 3>& ours, std::array<descriptor, 3>& theirs) {
-  int fds[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) return false;
-  ours[0] = descriptor(fds[0]);
-  theirs[0] = descriptor(fds[1]);
-  for (int i = 1; i < 3; ++i) {
-    if (::pipe2(fds, O_CLOEXEC) != 0) return false;
-    ours[static_cast<std::size_t>(i)] = descriptor(fds[0]);
-    theirs[static_cast<std::size_t>(i)] = descriptor(fds[1]);
-  }
-  for (const descriptor& stream : ours) ::fcntl(stream.get(), F_SETFL, O_NONBLOCK);
-  return true;
+/// Above the three that the child's streams will take, also where this process runs with its own closed.
+descriptor above_streams(int fd) {
+  const descriptor low(fd);
+  return descriptor(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
 }
+
+bool make_pipe(descriptor& read_end, descriptor& write_end) {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0) return false;
+  read_end = above_streams(fds[0]);
+  write_end = above_streams(fds[1]);
+  return read_end.get() >= 0 && write_end.get() >= 0;
+}
+
+struct streams {
+  std::array<descriptor, 3> ours;
+  std::array<descriptor, 3> theirs;
+  descriptor error_read;  ///< says why exec failed; closed by exec
+  descriptor error_write;
+
+  bool make() {
+    if (!make_pipe(theirs[0], ours[0]) || !make_pipe(ours[1], theirs[1]) || !make_pipe(ours[2], theirs[2]))
+      return false;
+    if (!make_pipe(error_read, error_write)) return false;
+    for (const descriptor& stream : ours) ::fcntl(stream.get(), F_SETFL, O_NONBLOCK);
+    return true;
+  }
+  void close_theirs() {
+    for (descriptor& stream : theirs) stream.close();
+    error_write.close();
+  }
+};
 
 std::vector<std::string> environment(const shell_command& command, const std::map<std::string, std::string>& extra) {
   std::map<std::string, std::string> all;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
+  for (char** entry = environ; command.inherit_env && *entry != nullptr; ++entry) {
     const std::string text = *entry;
     const std::size_t equals = text.find('=');
     if (equals != std::string::npos) all[text.substr(0, equals)] = text.substr(equals + 1);
@@ -110,29 +129,33 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   ::_exit(127);
 }
 
+/// One of the child's output streams: what is kept of it, and who else hears it.
 struct output {
-  std::string* text;
-  bool* truncated;
+  descriptor& stream;
+  std::string& text;
+  bool& truncated;
+  output_stream which;
 };
 
-/// Reads what there is; closes the stream at its end.
-void drain(descriptor& stream, const output& to, std::size_t limit) {
+/// Reads up to `chunks` pieces of what there is, so that a flood can't keep the caller; closes the stream at its end.
+void drain(output& from, std::size_t limit, int chunks, const process_control& control) {
   char chunk[chunk_bytes];
-  while (stream.get() >= 0) {
-    const ssize_t n = ::read(stream.get(), chunk, sizeof chunk);
+  for (; from.stream.get() >= 0 && chunks > 0; --chunks) {
+    const ssize_t n = ::read(from.stream.get(), chunk, sizeof chunk);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) return;
-    if (n <= 0) return stream.close();
-    const std::size_t room = limit > to.text->size() ? limit - to.text->size() : 0;
-    const std::size_t keep = std::min(room, static_cast<std::size_t>(n));
-    to.text->append(chunk, keep);
-    if (keep < static_cast<std::size_t>(n)) *to.truncated = true;
+    if (n <= 0) return from.stream.close();
+    const std::string_view piece(chunk, static_cast<std::size_t>(n));
+    if (control.on_output) control.on_output(from.which, piece);
+    const std::size_t keep = std::min(limit - from.text.size(), piece.size());
+    from.text.append(piece.substr(0, keep));
+    if (keep < piece.size()) from.truncated = true;
   }
 }
 
 void feed(descriptor& stream, std::string_view& rest) {
   while (stream.get() >= 0 && !rest.empty()) {
-    const ssize_t n = ::send(stream.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+    const ssize_t n = ::write(stream.get(), rest.data(), rest.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) return;
     if (n < 0) break;  // it reads no more
@@ -141,81 +164,131 @@ void feed(descriptor& stream, std::string_view& rest) {
   stream.close();
 }
 
+/// A started process and all that is needed to see it to its end.
+class watched_process {
+ public:
+  watched_process(pid_t pid, descriptor exit, streams& pipes, std::size_t limit, const process_control& control,
+                  shell_result& result)
+      : pid_(pid),
+        exit_(std::move(exit)),
+        in_(pipes.ours[0]),
+        out_{pipes.ours[1], result.stdout_text, result.stdout_truncated, output_stream::out},
+        err_{pipes.ours[2], result.stderr_text, result.stderr_truncated, output_stream::err},
+        limit_(limit),
+        control_(control) {}
+
+  void wait(std::string_view input) {
+    while (!step(input)) {
+    }
+    ::kill(-pid_, SIGKILL);  // what it left behind in its group; it is not reaped, so the number is still its own
+    drain(out_, limit_, last_chunks, control_);
+    drain(err_, limit_, last_chunks, control_);
+  }
+
+ private:
+  using steady = std::chrono::steady_clock;
+  static constexpr int last_chunks = 32;  // a pipe's content and more; others may still hold its end and write
+
+  /// True when the process has exited.
+  bool step(std::string_view& input) {
+    std::array<pollfd, 5> waiting{{{in_.get(), POLLOUT, 0},
+                                   {out_.stream.get(), POLLIN, 0},
+                                   {err_.stream.get(), POLLIN, 0},
+                                   {exit_.get(), POLLIN, 0},
+                                   {control_.stop, POLLIN, 0}}};
+    if (::poll(waiting.data(), waiting.size(), kill_if_due()) < 0) return false;
+    if (waiting[0].revents != 0) feed(in_, input);
+    if (waiting[1].revents != 0) drain(out_, limit_, 1, control_);
+    if (waiting[2].revents != 0) drain(err_, limit_, 1, control_);
+    if (waiting[4].revents != 0) terminate();
+    return waiting[3].revents != 0;
+  }
+
+  void terminate() {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t n = ::read(control_.stop, &count, sizeof count);
+    if (terminated_) return;
+    terminated_ = steady::now();
+    ::kill(-pid_, SIGTERM);
+  }
+
+  /// Milliseconds until there is something to do; -1: nothing is due.
+  int kill_if_due() {
+    if (!terminated_ || killed_) return -1;
+    const auto left = *terminated_ + control_.kill_grace->load() - steady::now();
+    if (left > left.zero()) return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
+    killed_ = true;
+    ::kill(-pid_, SIGKILL);
+    return -1;
+  }
+
+  const pid_t pid_;
+  const descriptor exit_;
+  descriptor& in_;
+  output out_;
+  output err_;
+  const std::size_t limit_;
+  const process_control& control_;
+  std::optional<steady::time_point> terminated_;
+  bool killed_ = false;
+};
+
+int reap(pid_t pid) {
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return status;
+}
+
+process_end cannot_start(const std::string& what, int error, bool out_of_means) {
+  process_end end;
+  end.start_error = what + ": " + std::strerror(error);
+  end.out_of_means = out_of_means;
+  return end;
+}
+
 }  // namespace
 
-process_end run_process(const shell_command& command, const std::map<std::string, std::string>& extra_env, int stop,
-                        std::chrono::milliseconds kill_grace) {
-  process_end end;
+process_end run_process(const shell_command& command, const std::map<std::string, std::string>& extra_env,
+                        const process_control& control) {
   std::vector<std::string> argv = command.argv;
   if (!command.script.empty()) argv = {"/bin/sh", "-c", command.script};
   std::vector<std::string> env = environment(command, extra_env);
   const std::string program = find_program(argv.front(), env);
-  std::vector<char*> argv_pointers = pointers(argv);
-  std::vector<char*> env_pointers = pointers(env);
-  std::array<descriptor, 3> ours;
-  std::array<descriptor, 3> theirs;
-  int error_fds[2];
-  if (!make_streams(ours, theirs) || ::pipe2(error_fds, O_CLOEXEC) != 0) {
-    end.start_error = std::string("no streams: ") + std::strerror(errno);
-    return end;
-  }
-  descriptor error_read(error_fds[0]);
-  descriptor error_write(error_fds[1]);
+  const std::vector<char*> argv_pointers = pointers(argv);
+  const std::vector<char*> env_pointers = pointers(env);
+  streams pipes;
+  if (!pipes.make()) return cannot_start("\"" + program + "\": its pipes", errno, true);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid == 0) {
     become(program.c_str(), argv_pointers.data(), env_pointers.data(), command.working_directory.c_str(),
-           {theirs[0].get(), theirs[1].get(), theirs[2].get()}, error_write.get(), parent);
+           {pipes.theirs[0].get(), pipes.theirs[1].get(), pipes.theirs[2].get()}, pipes.error_write.get(), parent);
   }
-  if (pid < 0) {
-    end.start_error = std::string("fork: ") + std::strerror(errno);
-    return end;
-  }
+  if (pid < 0) return cannot_start("\"" + program + "\": fork", errno, true);
   ::setpgid(pid, pid);
-  for (descriptor& stream : theirs) stream.close();
-  error_write.close();
+  pipes.close_theirs();
   int start_errno = 0;
-  while (::read(error_read.get(), &start_errno, sizeof start_errno) < 0 && errno == EINTR) {
-  }
-  const descriptor child(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  const output out{&end.result.stdout_text, &end.result.stdout_truncated};
-  const output err{&end.result.stderr_text, &end.result.stderr_truncated};
-  const auto limit = static_cast<std::size_t>(std::max<std::int64_t>(command.max_output_bytes, 0));
-  std::string_view input = command.stdin_text;
-  bool killed = false;
-  bool exited = false;
-  while (!exited) {
-    std::array<pollfd, 5> waiting{{{ours[0].get(), POLLOUT, 0},
-                                   {ours[1].get(), POLLIN, 0},
-                                   {ours[2].get(), POLLIN, 0},
-                                   {child.get(), POLLIN, 0},
-                                   {end.stopped ? -1 : stop, POLLIN, 0}}};
-    const int timeout = end.stopped && !killed ? static_cast<int>(kill_grace.count()) : -1;
-    const int ready = ::poll(waiting.data(), waiting.size(), timeout);
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready == 0) {
-      killed = true;
-      ::kill(-pid, SIGKILL);
-      continue;
-    }
-    if (waiting[0].revents != 0) feed(ours[0], input);
-    if (waiting[1].revents != 0) drain(ours[1], out, limit);
-    if (waiting[2].revents != 0) drain(ours[2], err, limit);
-    if (waiting[4].revents != 0) {
-      end.stopped = true;
-      ::kill(-pid, SIGTERM);
-    }
-    exited = waiting[3].revents != 0;
-  }
-  drain(ours[1], out, limit);
-  drain(ours[2], err, limit);
-  ::kill(-pid, SIGKILL);  // whatever the process left behind in its group; its pid is not reaped yet
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  while (::read(pipes.error_read.get(), &start_errno, sizeof start_errno) < 0 && errno == EINTR) {
   }
   if (start_errno != 0) {
-    end.start_error = "\"" + program + "\": " + std::strerror(start_errno);
-  } else if (WIFSIGNALED(status)) {
+    reap(pid);
+    const std::string where =
+        command.working_directory.empty() ? "" : " in directory \"" + command.working_directory + "\"";
+    return cannot_start("\"" + program + "\"" + where, start_errno, false);
+  }
+  descriptor exit(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (exit.get() < 0) {
+    const int error = errno;
+    ::kill(-pid, SIGKILL);
+    reap(pid);
+    return cannot_start("\"" + program + "\": pidfd_open", error, error == EMFILE || error == ENFILE);
+  }
+  process_end end;
+  const auto limit = static_cast<std::size_t>(std::max<std::int64_t>(command.max_output_bytes, 0));
+  watched_process(pid, std::move(exit), pipes, limit, control, end.result).wait(command.stdin_text);
+  const int status = reap(pid);
+  if (WIFSIGNALED(status)) {
     end.signal = WTERMSIG(status);
   } else {
     end.result.exit_code = WEXITSTATUS(status);

@@ -3,23 +3,33 @@
 
 #include <atomic>
 #include <chrono>
-#include <optional>
+#include <functional>
+#include <map>
 #include <string>
+#include <string_view>
 
 #include "evermill/shell.hpp"
+#include "plugins/task/shell/shell_backend.hpp"
 
 namespace evermill::tasks {
 
 struct process_end {
   shell_result result;
-  int signal = 0;            ///< that ended it; 0: it exited
-  std::string start_error;   ///< why it could not be started
-  bool stopped = false;      ///< `stop` was asked before it ended
+  int signal = 0;             ///< that ended it; 0: it exited
+  std::string start_error;    ///< why it could not be started
+  bool out_of_means = false;  ///< the start failed for want of descriptors or processes: another try may do
 };
 
-/// Runs the command to its end on the calling thread. When `stop` (an eventfd) becomes readable the process group gets
-/// SIGTERM, and SIGKILL after `kill_grace`.
-process_end run_process(const shell_command& command, const std::map<std::string, std::string>& extra_env, int stop,
-                        std::chrono::milliseconds kill_grace);
+/// How a running process is watched from other threads.
+struct process_control {
+  int stop = -1;  ///< an eventfd: SIGTERM to the group when it is written, and a look at `kill_grace`
+  const std::atomic<std::chrono::milliseconds>* kill_grace = nullptr;  ///< from SIGTERM to SIGKILL
+  std::function<void(output_stream, std::string_view)> on_output;      ///< each piece as it is read; may be empty
+};
+
+/// Runs the command to its end on the calling thread, which must have SIGPIPE blocked and must live as long as the
+/// process: Linux ties PR_SET_PDEATHSIG to the thread. What the process leaves behind in its group is killed.
+process_end run_process(const shell_command& command, const std::map<std::string, std::string>& extra_env,
+                        const process_control& control);
 
 }  // namespace evermill::tasks

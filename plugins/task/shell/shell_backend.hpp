@@ -2,20 +2,30 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <string_view>
 
 #include "base/clock.hpp"
 #include "plugins/task/task_backend.hpp"
 
 namespace evermill::tasks {
 
+enum class output_stream : unsigned char { out, err };
+
 struct shell_options {
   unsigned max_processes = 2;
-  evermill::clock* time = nullptr;                ///< outlives the backend
-  std::chrono::milliseconds kill_grace{2'000};    ///< between SIGTERM and SIGKILL to the process group
+  evermill::clock* time = nullptr;              ///< outlives the backend
+  std::chrono::milliseconds kill_grace{2'000};  ///< between SIGTERM and SIGKILL to the process group
+  /// Each piece of output as it is read, also what is beyond max_output_bytes; on the backend's threads. May be empty;
+  /// must not throw.
+  std::function<void(const messages::ActivityTask&, output_stream, std::string_view)> on_output;
 };
 
-/// Failures: NonZeroExit and KilledBySignal (details: the result), CannotStart and InvalidPayload (not retried).
+/// Failures: NonZeroExit and KilledBySignal (details: the result), CannotStart (not retried, except when the machine
+/// was out of descriptors or processes) and InvalidPayload (not retried). A timed out or canceled attempt is reported
+/// when its process is gone, at most `kill_grace` later, so that its next attempt never runs beside it. `stop` kills at
+/// the end of its own grace where that is shorter.
 std::unique_ptr<task_backend> make_shell_backend(const shell_options& options, on_attempt_end report);
 
 }  // namespace evermill::tasks

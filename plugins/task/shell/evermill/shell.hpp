@@ -16,15 +16,17 @@ namespace evermill {
 struct shell_command {
   std::vector<std::string> argv;           ///< program, looked up in PATH, and its arguments
   std::string script;                      ///< run by /bin/sh -c
-  std::map<std::string, std::string> env;  ///< added to this process's environment
+  std::map<std::string, std::string> env;  ///< added to what it inherits
+  bool inherit_env = true;                 ///< start from this process's environment
   std::string stdin_text;
-  std::string working_directory;           ///< "": this process's
-  std::int64_t max_output_bytes = 1 << 20; ///< kept of each of stdout and stderr; the rest is read and dropped
-  bool check = true;                       ///< fail the activity (NonZeroExit) where the exit code is not 0
+  std::string working_directory;            ///< "": this process's
+  std::int64_t max_output_bytes = 1 << 20;  ///< kept of each of stdout and stderr; the rest is read and dropped
+  bool check = true;                        ///< fail the activity (NonZeroExit) where the exit code is not 0
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(shell_command, argv, script, env, stdin_text, working_directory,
-                                                max_output_bytes, check)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(shell_command, argv, script, env, inherit_env, stdin_text,
+                                                working_directory, max_output_bytes, check)
 
+/// Output that is not UTF-8 comes with U+FFFD in place of what is wrong.
 struct shell_result {
   int exit_code = 0;
   std::string stdout_text;

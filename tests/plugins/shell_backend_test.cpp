@@ -1,0 +1,305 @@
+#include "plugins/task/shell/shell_backend.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "attempt_ends.hpp"
+#include "evermill/shell.hpp"
+#include "tests/support/manual_clock.hpp"
+
+namespace evermill::tests {
+namespace {
+
+using namespace std::chrono_literals;
+using tasks::dispatch_id_of;
+
+struct ShellBackend : testing::Test {
+  std::unique_ptr<tasks::task_backend> make(unsigned processes = 2, std::chrono::milliseconds kill_grace = 60s) {
+    tasks::shell_options options;
+    options.max_processes = processes;
+    options.time = &time;
+    options.kill_grace = kill_grace;
+    options.on_output = [this](const messages::ActivityTask& task, tasks::output_stream, std::string_view text) {
+      std::lock_guard lock(mutex);
+      (heard[task.scheduled_seq()] += text).resize(std::min<std::size_t>(heard[task.scheduled_seq()].size(), 1'000));
+      changed.notify_all();
+    };
+    return tasks::make_shell_backend(options, ends.recorder());
+  }
+  static task_ptr task(const shell_command& command, std::uint64_t seq = 1, std::int64_t timeout_us = 0) {
+    return make_task("shell", codec<shell_command>::encode(command), seq, timeout_us);
+  }
+  static task_ptr script(std::string text, std::uint64_t seq = 1, std::int64_t timeout_us = 0) {
+    shell_command command;
+    command.script = std::move(text);
+    return task(command, seq, timeout_us);
+  }
+  /// The first line that the process printed, as soon as it did.
+  std::string first_line(std::uint64_t seq = 1) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return heard[seq].find('\n') != std::string::npos; });
+    return heard[seq].substr(0, heard[seq].find('\n'));
+  }
+  shell_result run(const shell_command& command) {
+    const auto backend = make();
+    backend->run({task(command)});
+    return result_of<shell_result>(ends.of(1));
+  }
+
+  manual_clock time;
+  attempt_ends ends;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::map<std::uint64_t, std::string> heard;
+};
+
+/// Gone, or dead and waiting for whoever inherits it: it runs no more.
+bool runs(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(status)), {});
+  const std::size_t end = text.rfind(')');
+  return end != std::string::npos && text[end + 2] != 'Z' && text[end + 2] != 'X';
+}
+void wait_until_gone(pid_t pid) {
+  while (runs(pid)) std::this_thread::yield();  // ends at the test's time limit otherwise
+}
+
+TEST_F(ShellBackend, RunsAProgramWithItsStreams) {
+  shell_command command;
+  command.argv = {"sh", "-c", "cat; echo $1 $NAME >&2", "sh", "a b"};
+  command.env = {{"NAME", "value"}};
+  command.stdin_text = "given";
+  const shell_result result = run(command);
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.stdout_text, "given");
+  EXPECT_EQ(result.stderr_text, "a b value\n");
+  EXPECT_FALSE(result.stdout_truncated);
+}
+
+TEST_F(ShellBackend, TellsTheProcessWhichAttemptItIs) {
+  shell_command command;
+  command.script = "echo $EVERMILL_WORKFLOW_ID $EVERMILL_DISPATCH_ID $EVERMILL_IDEMPOTENCY_KEY $EVERMILL_ATTEMPT";
+  EXPECT_EQ(run(command).stdout_text, "order-1 1.2.1.3.4 1.2.1 3\n");
+}
+
+TEST_F(ShellBackend, InheritsTheEnvironmentOnlyWhereAsked) {
+  shell_command command;
+  command.argv = {"/usr/bin/env"};
+  EXPECT_NE(run(command).stdout_text.find("PATH="), std::string::npos);
+}
+
+TEST_F(ShellBackend, LeavesTheEnvironmentOutWhereToldSo) {
+  shell_command command;
+  command.argv = {"/usr/bin/env"};
+  command.inherit_env = false;
+  EXPECT_EQ(run(command).stdout_text.find("PATH="), std::string::npos);
+}
+
+TEST_F(ShellBackend, RunsInTheWorkingDirectoryAndOpensStdinByName) {
+  shell_command command;
+  command.script = "pwd; cat /dev/stdin";
+  command.working_directory = "/";
+  command.stdin_text = "again";
+  EXPECT_EQ(run(command).stdout_text, "/\nagain");
+}
+
+/// Descriptors that this program itself was given and hands on.
+int inherited_descriptors() {
+  int count = 0;
+  for (int fd = 3; fd < 1'024; ++fd) {
+    const int flags = ::fcntl(fd, F_GETFD);
+    if (flags >= 0 && (flags & FD_CLOEXEC) == 0) ++count;
+  }
+  return count;
+}
+
+TEST_F(ShellBackend, LeaksNoDescriptorIntoTheProcess) {
+  const int given = inherited_descriptors();
+  shell_command command;
+  command.script = "ls /proc/self/fd | wc -l";
+  // Three streams and the directory that ls reads.
+  EXPECT_EQ(run(command).stdout_text, std::to_string(4 + given) + "\n");
+}
+
+TEST_F(ShellBackend, FailsOnANonZeroExitWithTheResultAsDetails) {
+  const auto backend = make();
+  backend->run({script("echo out; echo one >&2; echo two >&2; exit 3")});
+  const failure why = failure_of(ends.of(1));
+  EXPECT_EQ(why.type, "NonZeroExit");
+  EXPECT_EQ(why.message, "exit code 3: one\ntwo");
+  EXPECT_FALSE(why.non_retryable);
+  const auto result = codec<shell_result>::decode(why.details.value());
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_EQ(result.stdout_text, "out\n");
+}
+
+TEST_F(ShellBackend, GivesTheExitCodeWhereItIsNotChecked) {
+  shell_command command;
+  command.script = "exit 3";
+  command.check = false;
+  EXPECT_EQ(run(command).exit_code, 3);
+}
+
+TEST_F(ShellBackend, SaysWhichSignalEndedTheProcess) {
+  const auto backend = make();
+  backend->run({script("kill -USR1 $$")});
+  EXPECT_EQ(failure_of(ends.of(1)).type, "KilledBySignal");
+  EXPECT_NE(failure_of(ends.of(1)).message.find(std::to_string(SIGUSR1)), std::string::npos);
+}
+
+TEST_F(ShellBackend, SaysWhatCannotStart) {
+  const auto backend = make();
+  shell_command nothing;
+  nothing.argv = {"no-such-program"};
+  shell_command nowhere;
+  nowhere.argv = {"true"};
+  nowhere.working_directory = "/no/such/place";
+  backend->run({task(nothing, 1), task(nowhere, 2)});
+  EXPECT_EQ(failure_of(ends.of(1)).type, "CannotStart");
+  EXPECT_EQ(failure_of(ends.of(1)).message, "cannot start \"no-such-program\": No such file or directory");
+  EXPECT_TRUE(failure_of(ends.of(1)).non_retryable);
+  EXPECT_NE(failure_of(ends.of(2)).message.find("/no/such/place"), std::string::npos);
+}
+
+TEST_F(ShellBackend, RefusesInputThatIsNoCommand) {
+  const auto backend = make();
+  shell_command both;
+  both.argv = {"true"};
+  both.script = "true";
+  backend->run({make_task("shell", json_payload("[1]"), 1), make_task("shell", json_payload("{"), 2), task({}, 3),
+                task(both, 4)});
+  for (std::uint64_t seq = 1; seq <= 4; ++seq) {
+    EXPECT_EQ(failure_of(ends.of(seq)).kind, failure_kind::invalid_payload) << seq;
+    EXPECT_TRUE(failure_of(ends.of(seq)).non_retryable) << seq;
+  }
+}
+
+TEST_F(ShellBackend, KeepsTheFirstPartOfAFloodAndReadsTheRest) {
+  shell_command command;
+  command.script = "head -c 5000000 /dev/zero | tr '\\0' x; head -c 3000000 /dev/zero | tr '\\0' y >&2; echo end >&2";
+  command.max_output_bytes = 1'000;
+  const shell_result result = run(command);
+  EXPECT_EQ(result.stdout_text, std::string(1'000, 'x'));
+  EXPECT_TRUE(result.stdout_truncated);
+  EXPECT_EQ(result.stderr_text, std::string(1'000, 'y'));
+  EXPECT_TRUE(result.stderr_truncated);
+}
+
+TEST_F(ShellBackend, MakesUtf8OfBinaryOutput) {
+  shell_command command;
+  command.script = "printf 'a\\377b'";
+  EXPECT_EQ(run(command).stdout_text,
+            "a\xEF\xBF\xBD"
+            "b");
+}
+
+TEST_F(ShellBackend, SurvivesAProcessThatDoesNotReadItsInput) {
+  shell_command command;
+  command.script = "exec <&-; echo done";
+  command.stdin_text = std::string(1'000'000, 'x');
+  EXPECT_EQ(run(command).stdout_text, "done\n");
+}
+
+TEST_F(ShellBackend, FeedsAndReadsAtTheSameTime) {
+  shell_command command;
+  command.argv = {"cat"};
+  command.stdin_text = std::string(1'000'000, 'x');
+  EXPECT_EQ(run(command).stdout_text, command.stdin_text);
+}
+
+TEST_F(ShellBackend, EndsTheGroupOnATimeout) {
+  const auto backend = make();
+  backend->run({script("sleep 1000 & echo $!; wait", 1, 5'000'000)});
+  const pid_t grandchild = std::stoi(first_line());
+  EXPECT_TRUE(runs(grandchild));
+  time.advance(4s);
+  EXPECT_TRUE(ends.reports().empty());
+  time.advance(1s);
+  EXPECT_TRUE(std::holds_alternative<tasks::timed_out>(ends.of(1).how));
+  wait_until_gone(grandchild);
+}
+
+TEST_F(ShellBackend, KillsAFloodThatIgnoresTheRequestToEnd) {
+  const auto backend = make(1, 20ms);
+  backend->run({script("trap '' TERM; echo $$; while :; do echo y; done")});
+  first_line();
+  backend->cancel(dispatch_id_of(*script("")));
+  EXPECT_TRUE(std::holds_alternative<tasks::canceled>(ends.of(1).how));
+}
+
+TEST_F(ShellBackend, KillsWhatTheProcessLeavesBehind) {
+  const auto backend = make();
+  backend->run({script("sleep 1000 & echo $!")});
+  ends.of(1);  // although the sleeper holds the other end of stdout
+  wait_until_gone(std::stoi(first_line()));
+}
+
+TEST_F(ShellBackend, DropsACanceledTaskThatHasNotStarted) {
+  const auto backend = make(1);
+  backend->run({script("echo go; exec sleep 1000", 1), script("true", 2)});
+  first_line();
+  backend->cancel(dispatch_id_of(*script("", 2)));
+  EXPECT_TRUE(std::holds_alternative<tasks::canceled>(ends.of(2).how));
+  EXPECT_EQ(ends.of(2).started_us, 0);
+}
+
+TEST_F(ShellBackend, RunsAtMostAsManyProcessesAsAllowed) {
+  const auto directory = std::filesystem::temp_directory_path() / ("evermill-shell-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(directory);
+  const auto backend = make(2);
+  std::vector<task_ptr> all;
+  for (std::uint64_t seq = 1; seq <= 12; ++seq) {
+    shell_command command;
+    command.script = "touch $$; ls | wc -l; sleep 0.02; rm $$";
+    command.working_directory = directory;
+    all.push_back(task(command, seq));
+  }
+  backend->run(all);
+  for (std::uint64_t seq = 1; seq <= 12; ++seq) {
+    EXPECT_LE(std::stoi(result_of<shell_result>(ends.of(seq)).stdout_text), 2) << seq;
+  }
+  std::filesystem::remove_all(directory);
+}
+
+TEST_F(ShellBackend, StopEndsProcessesWithinItsGraceAndTellsWhatNeverStarted) {
+  const auto backend = make(1);
+  backend->run({script("trap '' TERM; sleep 1000 & echo $$; while :; do wait; done", 1), script("true", 2)});
+  const pid_t child = std::stoi(first_line());
+  backend->stop(10ms);
+  EXPECT_FALSE(runs(child));
+  EXPECT_EQ(ends.reports(), (std::map<std::uint64_t, int>{{2, 1}}));  // the first was abandoned
+  EXPECT_TRUE(std::holds_alternative<tasks::canceled>(ends.of(2).how));
+  EXPECT_EQ(ends.of(2).started_us, 0);
+  backend->run({script("true", 3)});
+  EXPECT_EQ(ends.reports().size(), 1U);
+}
+
+TEST_F(ShellBackend, ReportsEachAttemptOnceWhereCancelMeetsTheEnd) {
+  constexpr std::uint64_t count = 100;
+  const auto backend = make(4);
+  std::vector<task_ptr> all;
+  for (std::uint64_t seq = 1; seq <= count; ++seq) all.push_back(script("true", seq, 1'000'000));
+  backend->run(all);
+  std::thread ticker([&] {
+    for (int i = 0; i < 20; ++i) time.advance(500ms);
+  });
+  for (const task_ptr& each : all) {
+    if (each->scheduled_seq() % 2 == 0) ends.of(each->scheduled_seq() - 1);
+    backend->cancel(dispatch_id_of(*each));
+  }
+  ends.wait_for(count);
+  ticker.join();
+  backend->stop(60s);
+  for (const auto& [seq, times] : ends.reports()) EXPECT_EQ(times, 1) << seq;
+  EXPECT_EQ(time.alarms(), 0U);
+}
+
+}  // namespace
+}  // namespace evermill::tests
