@@ -281,6 +281,7 @@ void partition::route_terminate(const messages::DecisionEvent& event, const orig
     refuse(given, r->workflow_id, answer::outcome::closed, "the execution \"" + r->workflow_id + "\" has ended");
   }
   r->next_work = {};
+  std::erase(runs_with_work_, r);
   append_turn(*r, std::move(turn), from);
   requeue_waiting(*r);
 }
@@ -458,19 +459,17 @@ void partition::on_committed() {
   for (const storage::timer_row& timer : done.timers) arm(timer);
   for (const auto& [when, key] : done.retries) retries_.emplace(when, key);
   release(std::move(done.out));
-  for (const run_number number : done.turns_of) {
-    const auto it = runs_.find(number);
-    if (it == runs_.end()) continue;
-    --it->second->turns_not_durable;
-    if (it->second->is == run::state::closed) {
-      forget(*it->second);
-    } else if (it->second->load_when_durable && it->second->turns_not_durable == 0) {
-      it->second->load_when_durable = false;
-      load(*it->second);
-    } else if (!it->second->held.empty() && it->second->turns_not_durable == 0) {
-      release_held(*it->second);
+  for (run* const r : done.turns_of) {
+    if (--r->turns_not_durable > 0) continue;
+    if (r->is == run::state::closed) {
+      forget(*r);
+    } else if (std::exchange(r->load_when_durable, false)) {
+      load(*r);
+    } else if (!r->held.empty()) {
+      release_held(*r);
     }
   }
+  send_work();  // what a held request led to
   if (idle_order_.size() > options_.max_live_instances) passivate_idle();
   if (!done.timers.empty() || !done.retries.empty()) set_tick();
   flush();

@@ -71,7 +71,7 @@ class partition {
   struct commit {
     storage::write_batch batch;
     effects out;
-    std::vector<run_number> turns_of;                      // runs with a turn in this commit
+    std::vector<run*> turns_of;  // one entry per undurable turn: a run with one is not forgotten
     std::vector<std::pair<timestamp, retry_key>> retries;  // to arm once durable
     std::vector<storage::timer_row> timers;                // to arm once durable
     std::uint64_t low_water = 0;                           // of the queue
@@ -164,7 +164,7 @@ class partition {
 
   std::unordered_map<run_number, std::unique_ptr<run>> runs_;
   std::unordered_map<std::string, run*> current_;  // by workflow id
-  std::vector<run_number> runs_with_work_;
+  std::vector<run*> runs_with_work_;               // not forgotten either: they have next_work
   std::list<run_number> idle_order_;               // live runs, longest idle first
   std::uint64_t next_generation_ = 1;
 

@@ -63,16 +63,14 @@ void partition::deliver(run& r, messages::Event&& event, const origin& from) {
 void partition::give(run& r, messages::Event&& event, const origin& from) {
   r.time = std::max(r.time, ports_.now());
   r.in_flight.push_back(from);
-  if (r.next_work.decisions.empty()) runs_with_work_.push_back(r.number);
+  if (r.next_work.decisions.empty()) runs_with_work_.push_back(&r);
   r.next_work.decisions.push_back({std::move(event), r.time});
   touch(r);
 }
 
 void partition::send_work() {
-  for (const run_number number : runs_with_work_) {
-    const auto it = runs_.find(number);
-    if (it == runs_.end() || it->second->next_work.decisions.empty()) continue;
-    ports_.give_work(number, std::exchange(it->second->next_work, {}));
+  for (run* const r : runs_with_work_) {
+    if (!r->next_work.decisions.empty()) ports_.give_work(r->number, std::exchange(r->next_work, {}));
   }
   runs_with_work_.clear();
 }
@@ -177,7 +175,7 @@ void partition::block(run& r, messages::Blocked::Reason reason, event_seq at, st
     r.header.mutable_blocked()->set_message(std::move(message));
     storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
     ++r.turns_not_durable;
-    gathering_.turns_of.push_back(r.number);
+    gathering_.turns_of.push_back(&r);
     ports_.request_flush();
   }
   r.has_inbox = true;
@@ -191,7 +189,7 @@ void partition::unblock(run& r) {
   r.header.clear_blocked();
   storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
   ++r.turns_not_durable;
-  gathering_.turns_of.push_back(r.number);
+  gathering_.turns_of.push_back(&r);
   ports_.request_flush();
 }
 
@@ -209,7 +207,7 @@ void partition::park(run& r, messages::Event&& event, const origin& from) {
   storage::put_parked(gathering_.batch, options_.id, r.number, r.next_parked++, parked);
   r.has_inbox = true;
   ++r.turns_not_durable;
-  gathering_.turns_of.push_back(r.number);
+  gathering_.turns_of.push_back(&r);
   if (from.reply_token != 0) {
     gathering_.out.answers.emplace_back(
         from.reply_token, answer{answer::outcome::accepted, r.workflow_id, r.header.run_id(), false, {}});

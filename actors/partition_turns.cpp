@@ -63,7 +63,7 @@ void partition::append_turn(run& r, workflow::turn&& turn, const origin& from) {
   storage::append_turn(gathering_.batch, options_.id, r.number, first, turn.record);
   ++statistics_.turns;
   ++r.turns_not_durable;
-  gathering_.turns_of.push_back(r.number);
+  gathering_.turns_of.push_back(&r);
   if (from.reply_token != 0) {
     gathering_.out.answers.emplace_back(
         from.reply_token, answer{answer::outcome::accepted, r.workflow_id, r.header.run_id(), false, {}});
@@ -197,7 +197,7 @@ void partition::set_attempt(run& r, event_seq seq, open_activity& activity, std:
   storage::put_open_activity(gathering_.batch, options_.id, r.number, seq, row);
   if (!draining_) gathering_.retries.emplace_back(activity.not_before, retry_key{r.number, seq});
   ++r.turns_not_durable;
-  gathering_.turns_of.push_back(r.number);
+  gathering_.turns_of.push_back(&r);
   ports_.request_flush();
 }
 

@@ -41,6 +41,7 @@ journal_reader::journal_reader(const key_value_store& store, partition_id partit
     : partition_(partition),
       run_(run),
       expected_(from),
+      prefix_bytes_(run_prefix(partition, run).size()),
       rows_(store.scan(family::journal, turn_key(partition, run, from), end_of(run_prefix(partition, run)))) {}
 
 storage_result<bool> journal_reader::next(stored_turn& turn) {
@@ -49,14 +50,15 @@ storage_result<bool> journal_reader::next(stored_turn& turn) {
     return false;
   }
   const std::string_view key = rows_->key();
-  std::string_view rest = key.substr(run_prefix(partition_, run_).size());
+  std::string_view rest = key.substr(prefix_bytes_);
   const auto first = take_number(rest);
   if (!first || !rest.empty()) return unexpected(corrupt(partition_, run_, expected_, "followed by a malformed key"));
   if (*first != expected_.value) {
     return unexpected(corrupt(partition_, run_, expected_,
                               "missing; the next turn there is starts at event " + std::to_string(*first)));
   }
-  auto parsed = parse_message(family::journal, key, rows_->value(), place(partition_, run_, expected_), turn.record);
+  const auto name = [this] { return place(partition_, run_, expected_); };
+  auto parsed = parse_message(family::journal, key, rows_->value(), name, turn.record);
   if (!parsed) return unexpected(parsed.error());
   if (turn.record.events_size() == 0) return unexpected(corrupt(partition_, run_, expected_, "a turn without events"));
   turn.first = expected_;

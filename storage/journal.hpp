@@ -35,6 +35,7 @@ class journal_reader {
   partition_id partition_;
   run_number run_;
   event_seq expected_;
+  std::size_t prefix_bytes_;
   std::unique_ptr<cursor> rows_;
 };
 
