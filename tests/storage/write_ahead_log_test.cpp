@@ -2,6 +2,7 @@
 // before the end is refused. docs/storage-format.md, "Recovery", says which is which.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -149,6 +150,59 @@ TEST_F(WriteAheadLog, ThatIsMissingIsNotTakenForAnEmptyOne) {
   const auto store = try_open(copy.path());
   ASSERT_FALSE(store.has_value()) << rows_of(**store, family::journal).size() << " batches";
   EXPECT_EQ(store.error().code, storage_errc::corrupt) << store.error().message;
+}
+
+/// A copy of a store with two logs: a row of a family that was not flushed keeps the first one alive.
+class TwoLogs : public testing::Test {
+ protected:
+  TwoLogs() {
+    storage::rocksdb_options options;
+    options.directory = live_.path();
+    options.memtable_bytes = 256u << 10;
+    const auto store = storage::open_rocksdb_store(options);
+    put(**store, family::timers, "early", "row");
+    for (int i = 0; logs().size() < 2 && i < 1'000; ++i) {
+      put(**store, family::journal, numbered('a', i), std::string(4'000, 'x'));
+    }
+    put(**store, family::timers, "late", "row");
+    fs::copy(live_.path(), copy_, fs::copy_options::recursive);
+  }
+  ~TwoLogs() override { fs::remove_all(copy_); }
+
+  std::vector<fs::path> logs() const {
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator(live_.path())) {
+      if (entry.path().extension() == ".log") found.push_back(copy_ / entry.path().filename());
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+  void expect_corrupt() const {
+    const auto store = try_open(copy_);
+    ASSERT_FALSE(store.has_value());
+    EXPECT_EQ(store.error().code, storage_errc::corrupt) << store.error().message;
+  }
+
+  temporary_directory live_;
+  const fs::path copy_ = live_.path().string() + "-copy";
+};
+
+TEST_F(TwoLogs, AreBothRead) {
+  ASSERT_EQ(logs().size(), 2U);
+  EXPECT_EQ(rows_of(*open(copy_), family::timers), (row_map{{"early", "row"}, {"late", "row"}}));
+}
+
+TEST_F(TwoLogs, WithoutTheFirstAreRefused) {
+  ASSERT_EQ(logs().size(), 2U);
+  fs::remove(logs().front());
+  expect_corrupt();
+}
+
+TEST_F(TwoLogs, WithAShorterFirstAreRefused) {
+  ASSERT_EQ(logs().size(), 2U);
+  const fs::path first = logs().front();
+  fs::resize_file(first, fs::file_size(first) - 1);
+  expect_corrupt();
 }
 
 }  // namespace
