@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "storage/counting_file_system.hpp"
+#include "storage/log_tail.hpp"
 #include "storage/rocksdb_lines.hpp"
 
 namespace evermill::storage {
@@ -39,13 +40,15 @@ bool ends_with_errno(const rocksdb::Status& status, int number) {
   return status.ToString().ends_with(std::generic_category().message(number));
 }
 
+storage_error damaged(const fs::path& directory, const std::string& how) {
+  return {storage_errc::corrupt,
+          named(directory) + ": the store is damaged (" + how + "); restore it from a backup; nothing was changed"};
+}
+
 storage_error to_error(const rocksdb::Status& status, const fs::path& directory) {
   const std::string where = named(directory) + ": ";
   if (status.IsNoSpace()) return {storage_errc::no_space, where + "the disk is full; free some space and start again"};
-  if (status.IsCorruption()) {
-    return {storage_errc::corrupt,
-            where + "the store is damaged (" + status.ToString() + "); restore it from a backup; nothing was changed"};
-  }
+  if (status.IsCorruption()) return damaged(directory, status.ToString());
   return {storage_errc::io, where + status.ToString()};
 }
 
@@ -65,6 +68,7 @@ storage_error open_error(const rocksdb::Status& status, const fs::path& director
   if (ends_with_errno(status, EACCES) || ends_with_errno(status, EROFS) || ends_with_errno(status, EPERM)) {
     return {storage_errc::read_only, named(directory) + " can't be written; check its owner and permissions"};
   }
+  if (ends_with_errno(status, ENOENT)) return damaged(directory, status.ToString());  // CURRENT or a manifest names it
   if (status.IsInvalidArgument()) {
     return {storage_errc::foreign, named(directory) + " holds a store that is not evermill's (" + status.ToString() +
                                        "); choose an empty or new directory"};
@@ -94,8 +98,9 @@ storage_error foreign_error(const fs::path& directory, const std::string& what) 
   return {storage_errc::foreign, named(directory) + " holds " + what + "; choose an empty or new directory"};
 }
 
-/// A store that lacks some of our families is ours only when an interrupted first start left it: then it is empty.
-storage_result<void> check_families(rocksdb::Env& env, const fs::path& directory) {
+/// Are all our families there? A store that lacks some is ours only when an interrupted first start left it: then it is
+/// empty.
+storage_result<bool> check_families(rocksdb::Env& env, const fs::path& directory) {
   rocksdb::DBOptions how;
   how.env = &env;
   how.info_log = make_rocksdb_lines(log());
@@ -107,7 +112,7 @@ storage_result<void> check_families(rocksdb::Env& env, const fs::path& directory
       return unexpected(foreign_error(directory, "a store that is not evermill's (it has a family \"" + name + "\")"));
     }
   }
-  if (names.size() == family_count) return {};
+  if (names.size() == family_count) return true;
   rocksdb::DB* opened = nullptr;
   status = rocksdb::DB::OpenForReadOnly(rocksdb::Options(how, {}), directory.string(), &opened);
   const std::unique_ptr<rocksdb::DB> store(opened);
@@ -115,14 +120,39 @@ storage_result<void> check_families(rocksdb::Env& env, const fs::path& directory
   const std::unique_ptr<rocksdb::Iterator> rows(store->NewIterator(rocksdb::ReadOptions()));
   rows->SeekToFirst();
   if (rows->Valid()) return unexpected(foreign_error(directory, "a store that is not evermill's"));
+  return false;
+}
+
+/// What RocksDB would take for a crash's trace, and drop in silence.
+storage_result<void> check_logs(rocksdb::Env& env, const fs::path& directory, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const bool manifest = name.starts_with("MANIFEST-");
+    if (!manifest && !name.ends_with(".log")) continue;
+    const auto kind = manifest ? log_kind::manifest : log_kind::commits;
+    const rocksdb::Status status = check_log_tail(env, (directory / name).string(), kind);
+    if (!status.ok()) return unexpected(open_error(status, directory));
+  }
+  return {};
+}
+
+storage_result<void> check_store(rocksdb::Env& env, const fs::path& directory, const std::vector<std::string>& names) {
+  if (auto logs = check_logs(env, directory, names); !logs) return logs;
+  const auto complete = check_families(env, directory);
+  if (!complete) return unexpected(complete.error());
+  // RocksDB creates a log before it creates our families, and removes an old one only when there is a new one.
+  const auto is_log = [](const std::string& name) { return name.ends_with(".log"); };
+  if (*complete && std::none_of(names.begin(), names.end(), is_log)) {
+    return unexpected(damaged(directory, "its write-ahead log, a file named *.log, is missing"));
+  }
   return {};
 }
 
 /// Somebody else's files and stores stay untouched.
 storage_result<void> check_directory(rocksdb::Env& env, const fs::path& directory) {
-  if (env.FileExists((directory / "CURRENT").string()).ok()) return check_families(env, directory);
   std::vector<std::string> names;
-  if (!env.GetChildren(directory.string(), &names).ok()) return {};  // opening it will say why, or create it
+  const bool listed = env.GetChildren(directory.string(), &names).ok();
+  if (env.FileExists((directory / "CURRENT").string()).ok()) return check_store(env, directory, names);
+  if (!listed) return {};  // opening it will say why, or create it
   for (const std::string& name : names) {
     if (!may_precede_a_store(name)) {
       return unexpected(foreign_error(directory, "other files (\"" + name + "\") and no store"));

@@ -1,0 +1,96 @@
+#include "storage/log_tail.hpp"
+
+#include <rocksdb/env.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace evermill::storage {
+namespace {
+
+// The format of RocksDB's logs: blocks of 32 KiB; a record is checksum (4), length (2), type (1), payload.
+constexpr std::size_t block_bytes = 32u << 10;
+constexpr std::size_t header_bytes = 7;
+constexpr unsigned char last_type = 4;  // full, first, middle, last; evermill recycles no logs
+
+constexpr std::array<std::uint32_t, 256> make_crc32c_table() {
+  std::array<std::uint32_t, 256> table{};
+  for (std::uint32_t byte = 0; byte < table.size(); ++byte) {
+    std::uint32_t value = byte;
+    for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) != 0 ? 0x82f63b78U : 0);
+    table[byte] = value;
+  }
+  return table;
+}
+
+std::uint32_t crc32c(std::string_view bytes) {
+  static constexpr auto table = make_crc32c_table();
+  std::uint32_t crc = 0xffffffff;
+  for (const char c : bytes) crc = table[(crc ^ static_cast<unsigned char>(c)) & 0xff] ^ (crc >> 8);
+  return ~crc;
+}
+
+/// As RocksDB stores it.
+std::uint32_t masked(std::uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xa282ead8U; }
+
+unsigned byte_at(std::string_view bytes, std::size_t at) { return static_cast<unsigned char>(bytes[at]); }
+
+struct header {
+  std::uint32_t checksum;
+  std::size_t size;  // of the whole record
+  unsigned type;
+};
+std::optional<header> header_at(std::string_view block, std::size_t at) {
+  if (block.size() - at < header_bytes) return std::nullopt;
+  header found{};
+  for (std::size_t i = 0; i < 4; ++i) found.checksum |= byte_at(block, at + i) << (8 * i);
+  found.size = header_bytes + (byte_at(block, at + 4) | byte_at(block, at + 5) << 8);
+  found.type = byte_at(block, at + 6);
+  return found;
+}
+
+bool good_record_at(std::string_view block, std::size_t at) {
+  const auto found = header_at(block, at);
+  if (!found || found->type == 0 || found->type > last_type || found->size > block.size() - at) return false;
+  const std::size_t covered = found->size - header_bytes + 1;  // the type and the payload
+  return masked(crc32c(block.substr(at + header_bytes - 1, covered))) == found->checksum;
+}
+
+}  // namespace
+
+bool hides_a_good_record(std::string_view last_block, log_kind kind) {
+  std::size_t at = 0;
+  while (true) {
+    const auto found = header_at(last_block, at);
+    if (!found) return false;
+    const bool zeroes = found->type == 0 && found->size == header_bytes;
+    if (zeroes && kind == log_kind::manifest) return false;
+    if (zeroes || found->size > last_block.size() - at) break;
+    at += found->size;
+  }
+  for (++at; at < last_block.size(); ++at) {
+    if (good_record_at(last_block, at)) return true;
+  }
+  return false;
+}
+
+rocksdb::Status check_log_tail(rocksdb::Env& env, const std::string& file, log_kind kind) {
+  std::uint64_t size = 0;
+  rocksdb::Status status = env.GetFileSize(file, &size);
+  if (status.IsNotFound() || status.IsPathNotFound()) return rocksdb::Status::OK();
+  const std::size_t rest = size % block_bytes;
+  if (!status.ok() || rest == 0) return status;
+  std::unique_ptr<rocksdb::SequentialFile> in;
+  status = env.NewSequentialFile(file, &in, rocksdb::EnvOptions());
+  if (status.IsNotFound() || status.IsPathNotFound()) return rocksdb::Status::OK();
+  if (status.ok()) status = in->Skip(size - rest);
+  std::string buffer(rest, '\0');
+  rocksdb::Slice block;
+  if (status.ok()) status = in->Read(rest, &block, buffer.data());
+  if (!status.ok() || !hides_a_good_record({block.data(), block.size()}, kind)) return status;
+  return rocksdb::Status::Corruption(file, "a record that is not whole is followed by one that is");
+}
+
+}  // namespace evermill::storage
