@@ -1,0 +1,56 @@
+#include <CLI/App.hpp>
+#include <memory>
+#include <ostream>
+
+#include "cli/commands/commands.hpp"
+#include "cli/opened_control.hpp"
+#include "cli/output.hpp"
+
+namespace evermill::cli {
+namespace {
+
+constexpr std::size_t page = 500;
+
+struct list_options {
+  bool json = false;
+  std::size_t limit = 0;
+};
+
+/// A page at a time: the tables of long lists are aligned page by page, and nothing is held.
+exit_code list(environment& env, const list_options& options) {
+  const opened_control opened = open_data_directory(env, env.data_directory, open_mode::look);
+  std::string after;
+  for (std::size_t left = options.limit == 0 ? static_cast<std::size_t>(-1) : options.limit; left > 0;) {
+    const auto rows = opened.control->list(after, std::min(left, page));
+    if (rows.empty()) break;
+    std::vector<std::vector<std::string>> table;
+    if (after.empty()) table.push_back({"WORKFLOW ID", "TYPE", "STATUS", "STARTED (UTC)", "CLOSED (UTC)"});
+    for (const listed_execution& row : rows) {
+      if (options.json) {
+        env.out << to_json(row) << '\n';
+      } else {
+        table.push_back({row.workflow_id, row.workflow_type, state_of(row.status, row.blocked),
+                         short_time(row.started_at), short_time(row.closed_at)});
+      }
+    }
+    if (!options.json) print_table(env.out, std::move(table), env.width);
+    after = rows.back().workflow_id;
+    left -= std::min(left, rows.size());
+  }
+  if (after.empty() && !options.json) env.err << "No executions. Start one with \"" << env.program << " run NAME\".\n";
+  return exit_code::completed;
+}
+
+}  // namespace
+
+void add_list(CLI::App& app, environment& env, action& chosen) {
+  CLI::App& command = *app.add_subcommand("list", "Show the executions in a data directory");
+  const auto options = std::make_shared<list_options>();
+  command.add_flag("--json", options->json, "One JSON object a line");
+  command.add_option("--limit", options->limit, "Show at most this many")->type_name("N");
+  add_data_option(command, env);
+  command.footer("Examples:\n  " + env.program + " list\n  " + env.program + " list --json | jq .workflow_id");
+  command.callback([&, options] { chosen = [&env, options] { return list(env, *options); }; });
+}
+
+}  // namespace evermill::cli

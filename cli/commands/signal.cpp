@@ -1,0 +1,39 @@
+#include <CLI/App.hpp>
+#include <memory>
+#include <ostream>
+
+#include "cli/commands/commands.hpp"
+#include "cli/input.hpp"
+#include "cli/opened_control.hpp"
+
+namespace evermill::cli {
+namespace {
+
+struct signal_options {
+  std::string id;
+  std::string name;
+  std::string input;
+};
+
+exit_code send(environment& env, const signal_options& options) {
+  payload input = read_json(options.input, "JSON", env.in);
+  const opened_control opened = open_data_directory(env, env.data_directory, open_mode::change);
+  opened.control->signal(options.id, options.name, std::move(input));
+  return exit_code::completed;
+}
+
+}  // namespace
+
+void add_signal(CLI::App& app, environment& env, action& chosen) {
+  CLI::App& command = *app.add_subcommand("signal", "Send a signal to an execution; durable when the command returns");
+  const auto options = std::make_shared<signal_options>();
+  command.add_option("ID", options->id, "The workflow id")->required();
+  command.add_option("NAME", options->name, "The signal's name")->required();
+  command.add_option("JSON", options->input, "Its value: JSON, @FILE or - for standard input")->required();
+  add_data_option(command, env);
+  command.footer("Examples:\n  " + env.program + " signal order-1 approval '{\"by\":\"Ada\"}'\n  " + env.program +
+                 " signal order-1 approval @approval.json");
+  command.callback([&, options] { chosen = [&env, options] { return send(env, *options); }; });
+}
+
+}  // namespace evermill::cli
