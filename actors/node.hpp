@@ -58,6 +58,7 @@ struct node_options {
   unsigned workflow_threads = 0;  ///< 0: one per core
   std::chrono::microseconds passivate_after{10'000'000};
   std::size_t live_instances_per_partition = 20'000;
+  bool run_effects = true;  ///< false: as after `drain`, from the start
 };
 
 class node {
@@ -69,7 +70,7 @@ class node {
   node(const node&) = delete;
   node& operator=(const node&) = delete;
 
-  /// From now on no activity and no step starts.
+  /// From now on no activity or step starts and no timer fires; they wait, durably, for the next boot.
   void drain();
   /// Waits until all that was published is handled and durable, or `limit` is over. Returns whether it is.
   bool finish(std::chrono::milliseconds limit);

@@ -12,6 +12,14 @@ namespace {
 
 constexpr std::size_t poll_limit = 512;
 
+messages::Failure lost(const std::string& why) {
+  messages::Failure failure;
+  failure.set_kind(messages::Failure::LOST);
+  failure.set_type("Lost");
+  failure.set_message(why);
+  return failure;
+}
+
 bool is_request_of_a_client(const messages::Event& event) {
   return event.has_workflow_execution_signaled() || event.has_workflow_execution_cancel_requested();
 }
@@ -20,7 +28,7 @@ bool is_request_of_a_client(const messages::Event& event) {
 
 partition::partition(partition_options options, const storage::key_value_store& store, queue::decision_queue& queue,
                      partition_ports& ports, log log)
-    : options_(options), store_(store), queue_(queue), ports_(ports), log_(std::move(log)) {}
+    : options_(options), store_(store), queue_(queue), ports_(ports), log_(std::move(log)), draining_(options.draining) {}
 
 // --- routing
 
@@ -110,7 +118,17 @@ void partition::acknowledge_lane(const messages::LaneAcknowledged& acknowledged)
 
 void partition::drain() {
   draining_ = true;
+  for (const auto& [when, key] : std::exchange(retries_, {})) keep_undispatched(key);
   ports_.request_flush();
+}
+
+/// What became durable while the partition was told to drain has not been handed to anybody.
+void partition::hold_back(commit& done) {
+  for (const auto& [when, key] : std::exchange(done.retries, {})) keep_undispatched(key);
+  for (const auto& task : std::exchange(done.out.tasks, {})) {
+    keep_undispatched({run_number(task->run_number()), event_seq(task->scheduled_seq())});
+  }
+  done.out.steps.clear();  // a step is open in the journal and is run again
 }
 
 void partition::route_start(const messages::DecisionEvent& event, const origin& from) {
@@ -206,6 +224,14 @@ void partition::route_attempt_closed(const messages::DecisionEvent& event, const
     case messages::ActivityAttemptClosed::kCanceled: {
       open_activity* activity = matching(closed.canceled());
       if (activity == nullptr) return late();
+      if (draining_) {  // stopped with the process, not by its workflow
+        const event_seq seq(closed.canceled().scheduled_seq());
+        if (closed.canceled().attempt().started_us() == 0) {
+          keep_undispatched({r.number, seq});
+          return handled(from);
+        }
+        if (retry(r, *activity, seq, lost("the attempt was stopped with its process"), from)) return;
+      }
       *out.mutable_activity_task_canceled() = closed.canceled();
       return close(*activity);
     }
@@ -363,6 +389,7 @@ void partition::on_committed() {
   write_in_flight_ = false;
   commit done = std::exchange(writing_, {});
   if (consumer_) consumer_->acknowledge(done.low_water);
+  if (draining_) hold_back(done);
   for (const storage::timer_row& timer : done.timers) arm(timer);
   for (const auto& [when, key] : done.retries) retries_.emplace(when, key);
   ports_.release(std::move(done.out));

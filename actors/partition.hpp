@@ -32,6 +32,7 @@ struct partition_options {
   boot_number boot;
   std::chrono::microseconds passivate_after{10'000'000};
   std::size_t max_live_instances = 20'000;
+  bool draining = false;  ///< as after `drain`, from the start
 };
 
 struct partition_statistics {
@@ -58,7 +59,7 @@ class partition {
   void on_commit_failed(const storage::storage_error& error);
   void on_tick();
 
-  /// From now on no activity or step is dispatched; they stay open for the next boot.
+  /// From now on no activity or step is dispatched and no timer fires; they stay open for the next boot.
   void drain();
   /// Is every event that was published handled and durable?
   bool idle() const;
@@ -126,6 +127,11 @@ class partition {
   void send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event);
   bool retry(run& r, open_activity& activity, event_seq seq, const messages::Failure& failure, const origin& from);
   bool recover_activity(run& r, event_seq seq, open_activity& activity);
+  void set_attempt(run& r, event_seq seq, open_activity& activity, std::uint32_t attempt, std::int64_t not_before_us,
+                   const messages::Failure* last_failure);
+  void hold_back(commit& done);
+  void keep_undispatched(const retry_key& key);
+  std::uint64_t dispatch_boot() const { return draining_ ? never_dispatched : options_.boot.value; }
   storage::storage_result<void> recover_run(storage::run_open_work&& work);
   storage::storage_result<void> recover_lanes();
 
@@ -160,7 +166,7 @@ class partition {
   commit writing_;
   bool write_in_flight_ = false;
   bool flush_requested_ = false;
-  bool draining_ = false;
+  bool draining_;
   bool failed_ = false;
 
   position_tracker positions_;

@@ -19,7 +19,7 @@ partition_actor::partition_actor(caf::actor_config& config, const node_parts* pa
       committer_(std::move(committer)),
       activities_(std::move(activities)),
       recovered_(std::move(recovered)),
-      partition_({id, node->boot, node->passivate_after, node->live_instances_per_partition}, *parts->store,
+      partition_({id, node->boot, node->passivate_after, node->live_instances_per_partition, !node->run_effects}, *parts->store,
                  *parts->queue, *this, parts->lines) {}
 
 caf::behavior partition_actor::make_behavior() {

@@ -80,6 +80,7 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
     it->second.boot = row.dispatch_boot();
     it->second.has_row = true;
     it->second.not_before = from_micros(row.not_before_us());
+    if (row.has_last_failure()) it->second.last_failure = std::move(*row.mutable_last_failure());
   }
   for (auto& [seq, activity] : r.open.activities) {
     if (!recover_activity(r, seq, activity)) {
@@ -90,7 +91,8 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
     }
   }
   const bool retry_blocked = r.is == run::state::blocked && ports_.find_workflow(r.header.workflow_type()) != nullptr;
-  if (retry_blocked || (r.is == run::state::absent && (!r.open.steps.empty() || r.has_inbox))) load(r);
+  const bool has_steps = !r.open.steps.empty() && !draining_;
+  if (retry_blocked || (r.is == run::state::absent && (has_steps || r.has_inbox))) load(r);
   return {};
 }
 
@@ -114,6 +116,11 @@ bool partition::recover_activity(run& r, event_seq seq, open_activity& activity)
   if (scheduled.has_input()) *task->mutable_input() = std::move(*scheduled.mutable_input());
   if (scheduled.has_options()) *task->mutable_options() = std::move(*scheduled.mutable_options());
   activity.task = std::move(task);
+  if (draining_) return true;
+  if (activity.boot == never_dispatched) {
+    set_attempt(r, seq, activity, activity.attempt, to_micros(activity.not_before), nullptr);
+    return true;
+  }
   if (activity.has_row && activity.not_before > ports_.now()) {
     retries_.emplace(activity.not_before, retry_key{r.number, seq});
     return true;

@@ -157,6 +157,7 @@ void partition::on_replayed(run& r, instance_report&& report) {
   touch(r);
   if (r.header.blocked().reason() != messages::Blocked::NONE) unblock(r);
   for (workflow::step_run& step : report.unfinished_steps) {
+    if (draining_) break;
     gathering_.out.steps.push_back({r.workflow_id, r.number, std::move(step)});
     ports_.request_flush();
   }

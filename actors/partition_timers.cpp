@@ -34,7 +34,7 @@ void partition::on_tick() {
   if (failed_) return;
   const timestamp now = ports_.now();
   effects out;
-  for (std::size_t n = 0; n < due_timer_limit; ++n) {
+  for (std::size_t n = 0; n < due_timer_limit && !draining_; ++n) {
     refill_timers();
     if (failed_ || timers_.empty() || timers_.begin()->fire_at > now) break;
     auto timer = timers_.extract(timers_.begin());
@@ -64,7 +64,7 @@ void partition::set_tick() {
   std::optional<timestamp> next;
   const auto consider = [&](timestamp when) { next = next ? std::min(*next, when) : when; };
   refill_timers();
-  if (!timers_.empty()) consider(timers_.begin()->fire_at);
+  if (!timers_.empty() && !draining_) consider(timers_.begin()->fire_at);
   if (!retries_.empty()) consider(retries_.begin()->first);
   if (!idle_order_.empty()) {
     // An instance that may not leave yet is looked at again a little later.

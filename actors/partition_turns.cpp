@@ -47,7 +47,7 @@ void partition::append_turn(run& r, workflow::turn&& turn, const origin& from) {
   r.time = std::max(r.time, from_micros(turn.record.time_us()));
   for (messages::Event& event : *turn.record.mutable_events()) {
     if (event.has_activity_task_scheduled()) {
-      event.mutable_activity_task_scheduled()->set_dispatch_boot(options_.boot.value);
+      event.mutable_activity_task_scheduled()->set_dispatch_boot(dispatch_boot());
     } else if (event.has_workflow_execution_continued_as_new()) {
       auto& next = *event.mutable_workflow_execution_continued_as_new();
       last_run_ = last_run_.next();
@@ -131,6 +131,7 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
     }
   }
   for (workflow::step_run& step : turn.steps) {
+    if (draining_) break;
     gathering_.out.steps.push_back({r.workflow_id, r.number, std::move(step)});
   }
   update_open_work(r);
@@ -144,12 +145,12 @@ void partition::schedule_activity(run& r, event_seq seq, event_seq turn_first,
   task->set_run_number(r.number.value);
   task->set_scheduled_seq(seq.value);
   task->set_attempt(1);
-  task->set_dispatch_boot(options_.boot.value);
+  task->set_dispatch_boot(dispatch_boot());
   task->set_activity_type(std::move(*scheduled.mutable_activity_type()));
   if (scheduled.has_input()) *task->mutable_input() = std::move(*scheduled.mutable_input());
   if (scheduled.has_options()) *task->mutable_options() = std::move(*scheduled.mutable_options());
   open_activity& activity = r.open.activities[seq];
-  activity.boot = options_.boot.value;
+  activity.boot = dispatch_boot();
   activity.turn_first = turn_first;
   activity.task = task;
   if (!draining_) gathering_.out.tasks.push_back(std::move(task));
@@ -161,29 +162,48 @@ bool partition::retry(run& r, open_activity& activity, event_seq seq, const mess
   EVERMILL_CHECK(activity.task != nullptr, "an attempt that has ended was dispatched");
   const messages::RetryPolicy& policy = activity.task->options().retry();
   if (!may_retry(policy, activity.attempt, failure)) return false;
-  auto next = std::make_shared<messages::ActivityTask>(*activity.task);
-  next->set_attempt(activity.attempt + 1);
-  next->set_dispatch_boot(options_.boot.value);
+  const std::uint32_t next = activity.attempt + 1;
   const bool lost = failure.kind() == messages::Failure::LOST;  // not the activity's fault: no back-off
-  const std::int64_t not_before = to_micros(ports_.now()) + (lost ? 0 : backoff_us(policy, next->attempt()));
-  log_.info(about(r), "activity {} (event {}) attempt {} failed: {}; attempt {} follows", next->activity_type(),
-            seq.value, activity.attempt, failure.message(), next->attempt());
-  activity.attempt = next->attempt();
-  activity.boot = next->dispatch_boot();
-  activity.task = std::move(next);
+  const std::int64_t not_before = to_micros(ports_.now()) + (lost ? 0 : backoff_us(policy, next));
+  log_.info(about(r), "activity {} (event {}) attempt {} failed: {}; attempt {} follows", activity.task->activity_type(),
+            seq.value, activity.attempt, failure.message(), next);
+  set_attempt(r, seq, activity, next, not_before, &failure);
+  handled(from);
+  return true;
+}
+
+/// Stores the activity's current attempt; it is dispatched when that is durable and its time has come.
+void partition::set_attempt(run& r, event_seq seq, open_activity& activity, std::uint32_t attempt,
+                            std::int64_t not_before_us, const messages::Failure* last_failure) {
+  auto task = std::make_shared<messages::ActivityTask>(*activity.task);
+  task->set_attempt(attempt);
+  task->set_dispatch_boot(dispatch_boot());
+  activity.attempt = attempt;
+  activity.boot = task->dispatch_boot();
+  activity.not_before = from_micros(not_before_us);
+  activity.task = std::move(task);
   activity.has_row = true;
+  if (last_failure != nullptr) activity.last_failure = *last_failure;
   messages::OpenActivity row;
-  row.set_attempt(activity.attempt);
+  row.set_attempt(attempt);
   row.set_dispatch_boot(activity.boot);
-  row.set_not_before_us(not_before);
-  *row.mutable_last_failure() = failure;
+  row.set_not_before_us(not_before_us);
+  if (activity.last_failure) *row.mutable_last_failure() = *activity.last_failure;
   storage::put_open_activity(gathering_.batch, options_.id, r.number, seq, row);
-  gathering_.retries.emplace_back(from_micros(not_before), retry_key{r.number, seq});
+  if (!draining_) gathering_.retries.emplace_back(activity.not_before, retry_key{r.number, seq});
   ++r.turns_not_durable;
   gathering_.turns_of.push_back(r.number);
-  handled(from);
   ports_.request_flush();
-  return true;
+}
+
+/// The attempt has not been handed to anybody and, while draining, will not be: it stays the current one.
+void partition::keep_undispatched(const retry_key& key) {
+  const auto r = runs_.find(key.run);
+  if (r == runs_.end()) return;
+  const auto activity = r->second->open.activities.find(key.scheduled);
+  if (activity == r->second->open.activities.end() || activity->second.closing) return;
+  set_attempt(*r->second, key.scheduled, activity->second, activity->second.attempt,
+              to_micros(activity->second.not_before), nullptr);
 }
 
 void partition::send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event) {

@@ -35,12 +35,17 @@ struct retry_key {
   event_seq scheduled;
 };
 
+/// In place of a dispatch id's boot number: the attempt was scheduled while nothing was dispatched, so it cannot have
+/// started. Whoever dispatches it gives it a boot number first, durably.
+inline constexpr std::uint64_t never_dispatched = 0;
+
 struct open_activity {
   std::uint32_t attempt = 1;
   std::uint64_t boot = 0;
   event_seq turn_first;  ///< of the record that scheduled it
   bool has_row = false;  ///< an OpenActivity row is stored
   timestamp not_before{};
+  std::optional<messages::Failure> last_failure;  ///< as stored in the row
   bool closing = false;  ///< its end is on the way to the instance
   std::shared_ptr<const messages::ActivityTask> task;
 };

@@ -95,6 +95,7 @@ std::unique_ptr<storage::key_value_store> open_store(const engine_options& optio
   if (options.data_directory.empty()) return storage::make_memory_store();
   storage::rocksdb_options store;
   store.directory = options.data_directory;
+  store.read_only = options.mode == engine_mode::inspect;
   store.sync = options.sync;
   store.block_cache_bytes = options.cache_bytes / 2;
   store.memtable_bytes = std::max<std::size_t>(options.cache_bytes / 2, 16u << 20);
@@ -128,6 +129,10 @@ class engine::impl {
     if (options_.partitions > max_partitions) {
       throw engine_error(engine_errc::invalid_argument, "more than " + std::to_string(max_partitions) + " partitions");
     }
+    if (options_.mode == engine_mode::inspect) {
+      if (auto found = must(storage::find_description(*store_))) description_ = std::move(*found);
+      return;
+    }
     description_ = must(boot());
     const boot_number boot(description_.boot_number());
     queue_ = queue::make_memory_queue(boot, description_.partition_count());
@@ -145,6 +150,7 @@ class engine::impl {
   }
 
   ~impl() {
+    if (!node_) return;
     node_->drain();
     native_->stop(options_.stop_grace);
     shell_->stop(options_.stop_grace);
@@ -154,11 +160,15 @@ class engine::impl {
   }
 
   partition_id partition_of(std::string_view workflow_id) const {
+    if (description_.partition_count() == 0) return partition_id(0);  // inspected before it was ever used
     return actors::partition_of(workflow_id, static_cast<std::uint16_t>(description_.partition_count()));
   }
 
   /// Publishes a request from outside; refused while its partition has too much to do.
   void request(messages::DecisionEvent&& event, waiters::answer_callback answer) {
+    if (!node_) {
+      return answer(engine_error(engine_errc::unavailable, "the data directory was opened for inspection only"), {});
+    }
     const partition_id partition = partition_of(event.workflow_id());
     if (queue_->backlog(partition) > max_partition_backlog) {
       return answer(engine_error(engine_errc::overloaded, "too many requests are waiting; try again in a moment"), {});
@@ -270,6 +280,7 @@ class engine::impl {
     node.workflow_threads = options_.workflow_threads;
     node.passivate_after = options_.passivate_after;
     node.live_instances_per_partition = options_.live_instances_per_partition;
+    node.run_effects = options_.mode == engine_mode::run;
     try {
       node_ = std::make_unique<actors::node>(std::move(parts), node);
     } catch (const std::runtime_error& error) {
@@ -451,7 +462,7 @@ std::shared_ptr<void> engine::follow(std::string_view workflow_id,
 }
 
 engine_statistics engine::statistics() const {
-  const actors::partition_statistics partitions = impl_->node_->statistics();
+  const auto partitions = impl_->node_ ? impl_->node_->statistics() : actors::partition_statistics();
   const storage::store_statistics store = impl_->store_->statistics();
   return {.turns = partitions.turns,
           .activities_completed = partitions.activities_closed,

@@ -22,21 +22,33 @@ storage_result<void> check_empty(const key_value_store& store) {
 
 }  // namespace
 
-storage_result<messages::StoreDescription> boot_store(key_value_store& store, std::uint32_t partitions,
-                                                      const std::function<std::string()>& make_store_id) {
-  messages::StoreDescription description;
+storage_result<std::optional<messages::StoreDescription>> find_description(const key_value_store& store) {
   std::string value;
   auto found = store.get(family::description, description_key, value);
   if (!found) return unexpected(found.error());
+  if (!*found) {
+    if (auto empty = check_empty(store); !empty) return unexpected(empty.error());
+    return std::optional<messages::StoreDescription>();
+  }
+  messages::StoreDescription description;
+  auto parsed = parse_message(family::description, description_key, value, "description of the store", description);
+  if (!parsed) return unexpected(parsed.error());
+  if (description.format_version() > format_version) {
+    return unexpected(storage_error{storage_errc::newer_format,
+                                    "the data directory has format " + std::to_string(description.format_version()) +
+                                        ", this build knows up to " + std::to_string(format_version) +
+                                        "; use the evermill that wrote it, or a later one"});
+  }
+  return std::optional(std::move(description));
+}
+
+storage_result<messages::StoreDescription> boot_store(key_value_store& store, std::uint32_t partitions,
+                                                      const std::function<std::string()>& make_store_id) {
+  auto found = find_description(store);
+  if (!found) return unexpected(found.error());
+  messages::StoreDescription description;
   if (*found) {
-    auto parsed = parse_message(family::description, description_key, value, "description of the store", description);
-    if (!parsed) return unexpected(parsed.error());
-    if (description.format_version() > format_version) {
-      return unexpected(storage_error{storage_errc::newer_format,
-                                      "the data directory has format " + std::to_string(description.format_version()) +
-                                          ", this build knows up to " + std::to_string(format_version) +
-                                          "; use the evermill that wrote it, or a later one"});
-    }
+    description = std::move(**found);
     if (partitions != 0 && partitions != description.partition_count()) {
       return unexpected(storage_error{storage_errc::mismatch, "the data directory was created with " +
                                                                   std::to_string(description.partition_count()) +
@@ -44,7 +56,6 @@ storage_result<messages::StoreDescription> boot_store(key_value_store& store, st
                                                                   "; their number is fixed"});
     }
   } else {
-    if (auto empty = check_empty(store); !empty) return unexpected(empty.error());
     description.set_format_version(format_version);
     description.set_partition_count(partitions != 0 ? partitions : default_partitions);
     description.set_store_id(make_store_id());

@@ -36,6 +36,7 @@ enum class storage_errc {
   newer_format,    ///< written by a later version
   foreign,         ///< the directory is not an evermill data directory
   read_only,       ///< no permission to write
+  missing,         ///< opened for reading, and there is nothing
   mismatch,        ///< opened with a setting that differs from the one it was created with
 };
 

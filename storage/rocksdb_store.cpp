@@ -169,6 +169,10 @@ class rocksdb_store final : public key_value_store {
   }
 
   storage_result<void> open() {
+    if (options_.read_only && !env_->FileExists((options_.directory / "CURRENT").string()).ok()) {
+      return unexpected(storage_error{storage_errc::missing, named(options_.directory) + " does not exist or is empty; "
+                                                             "check the path, or start a workflow there first"});
+    }
     if (auto usable = check_directory(*env_, options_.directory); !usable) return usable;
     rocksdb::DBOptions db = database_options();
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
@@ -176,13 +180,17 @@ class rocksdb_store final : public key_value_store {
       families.emplace_back(family_names[i], family_options(static_cast<family>(i)));
     }
     rocksdb::DB* opened = nullptr;
-    const rocksdb::Status status = rocksdb::DB::Open(db, options_.directory.string(), families, &handles_, &opened);
+    const std::string directory = options_.directory.string();
+    const rocksdb::Status status =
+        options_.read_only ? rocksdb::DB::OpenForReadOnly(db, directory, families, &handles_, &opened)
+                           : rocksdb::DB::Open(db, directory, families, &handles_, &opened);
     db_.reset(opened);
     if (!status.ok()) return unexpected(open_error(status, options_.directory));
     return {};
   }
 
   storage_result<void> write(const write_batch& batch) override {
+    if (options_.read_only) return unexpected(only_reading());
     if (failed_) {
       return unexpected(storage_error{storage_errc::io, "data directory \"" + options_.directory.string() +
                                                             "\": an earlier write failed; open the store anew"});
@@ -231,6 +239,7 @@ class rocksdb_store final : public key_value_store {
   }
 
   storage_result<void> compact() override {
+    if (options_.read_only) return unexpected(only_reading());
     for (rocksdb::ColumnFamilyHandle* columns : handles_) {
       rocksdb::Status status = db_->Flush(rocksdb::FlushOptions(), columns);
       if (status.ok()) status = db_->CompactRange(rocksdb::CompactRangeOptions(), columns, nullptr, nullptr);
@@ -240,6 +249,8 @@ class rocksdb_store final : public key_value_store {
   }
 
  private:
+  storage_error only_reading() const { return {storage_errc::read_only, named(options_.directory) + " was opened for reading"}; }
+
   struct writer {
     rocksdb_store& store;
     rocksdb::WriteBatch& rows;
@@ -309,7 +320,7 @@ class rocksdb_store final : public key_value_store {
 }  // namespace
 
 storage_result<std::unique_ptr<key_value_store>> open_rocksdb_store(const rocksdb_options& options) {
-  if (options.env == nullptr) {
+  if (options.env == nullptr && !options.read_only) {
     if (auto created = prepare_directory(options.directory); !created) return unexpected(created.error());
   }
   auto store = std::make_unique<rocksdb_store>(options);

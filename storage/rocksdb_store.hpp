@@ -15,6 +15,9 @@ namespace evermill::storage {
 
 struct rocksdb_options {
   std::filesystem::path directory;
+  /// Nothing is created, locked or written; a snapshot of what was durable when it was opened. `write` and `compact`
+  /// fail as `read_only`.
+  bool read_only = false;
   /// false: writes are not synced (figures only; `durable()` tells).
   bool sync = true;
   std::size_t block_cache_bytes = 64u << 20;
@@ -26,7 +29,7 @@ struct rocksdb_options {
 };
 
 /// Opens or creates the directory and takes its lock for the life of the object. Errors: locked, read_only, no_space,
-/// io, corrupt, foreign (files that are not evermill's), newer_format.
+/// io, corrupt, foreign (files that are not evermill's), newer_format, missing.
 storage_result<std::unique_ptr<key_value_store>> open_rocksdb_store(const rocksdb_options& options);
 
 }  // namespace evermill::storage

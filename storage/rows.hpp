@@ -101,5 +101,7 @@ storage_result<std::vector<std::pair<std::uint64_t, messages::DecisionEvent>>> s
 inline constexpr std::uint32_t default_partitions = 4;
 storage_result<messages::StoreDescription> boot_store(key_value_store& store, std::uint32_t partitions,
                                                       const std::function<std::string()>& make_store_id);
+/// Reads the description and changes nothing; nothing comes back where the store is new. Errors: newer_format, corrupt.
+storage_result<std::optional<messages::StoreDescription>> find_description(const key_value_store& store);
 
 }  // namespace evermill::storage

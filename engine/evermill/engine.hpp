@@ -40,7 +40,15 @@ class logger;
 
 namespace evermill {
 
+/// What an engine does with its data directory.
+enum class engine_mode : unsigned char {
+  run,     ///< everything
+  record,  ///< requests are decided and journaled; activities, steps and timers wait for an engine that runs
+  inspect, ///< describe, list, history and stored results only: a snapshot, nothing is started, locked or written
+};
+
 struct engine_options {
+  engine_mode mode = engine_mode::run;
   /// Created where it does not exist; belongs to one engine at a time. Empty: everything is kept in memory and lost
   /// with the engine.
   std::filesystem::path data_directory;
