@@ -39,12 +39,21 @@ void parse(environment& env, CLI::App& app, std::vector<std::string> arguments) 
 
 void print_error(environment& env, const std::string& what) { env.err << env.program << ": " << what << '\n'; }
 
+/// What was printed may have been a result: it must not get lost unnoticed.
 int perform(environment& env, const action& chosen) {
   try {
-    return static_cast<int>(chosen());
+    const exit_code code = chosen();
+    if (env.out.flush()) return static_cast<int>(code);
+    throw command_error("standard output can't be written; \"" + env.program + " describe ID\" still knows what happened");
   } catch (const command_error& error) {
     print_error(env, error.what());
     return static_cast<int>(error.code());
+  } catch (const server::control_error& error) {
+    const bool missing = error.code() == server::control_errc::not_found;
+    print_error(env, error.what() + (missing ? "\nSee those there are with: " + env.program + " list --data " +
+                                                   shell_word(env.data_directory.string())
+                                             : std::string()));
+    return static_cast<int>(exit_code::refused);
   } catch (const std::exception& error) {
     print_error(env, error.what());
     return static_cast<int>(exit_code::refused);
@@ -65,6 +74,7 @@ int run_command_line(environment& env, std::vector<std::string> arguments) {
   CLI::App app("Durable workflows: they go on where they were after any crash.", env.program);
   app.set_version_flag("--version", "evermill " + std::string(server::version()));
   app.require_subcommand(1);
+  add_data_option(app, env);
   app.footer("\"" + env.program + " COMMAND --help\" explains a command and shows examples.\n" +
              "Environment: EVERMILL_DATA (data directory), NO_COLOR (no colors).");
   action chosen;

@@ -1,5 +1,5 @@
 // The `evermill` program: every command, and the built-in workflow "shell".
-#include "cli/evermill/main.hpp"
+#include "evermill/main.hpp"
 #include "cli/shell_workflow.hpp"
 
 int main(int argc, char** argv) {

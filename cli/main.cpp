@@ -1,4 +1,4 @@
-#include "cli/evermill/main.hpp"
+#include "evermill/main.hpp"
 
 #include <sys/ioctl.h>
 #include <unistd.h>

@@ -56,7 +56,7 @@ json value_of(const std::optional<payload>& value) {
 
 json value_of(const failure& why) {
   json object = {{"type", why.type}, {"message", why.message}, {"kind", name_of(why.kind)}};
-  if (why.details) object["details"] = value_of(why.details);
+  object["details"] = value_of(why.details);
   if (why.non_retryable) object["non_retryable"] = true;
   if (why.cause) object["cause"] = value_of(*why.cause);
   return object;
@@ -90,7 +90,13 @@ std::size_t columns(std::string_view text) {
 }  // namespace
 
 std::string to_json(const std::optional<payload>& value) { return line(value_of(value)); }
-std::string to_json(const failure& why) { return line(value_of(why)); }
+std::string to_json(const execution_end& end) {
+  failure why = end.cause.value_or(failure{});
+  if (why.type.empty()) why.type = std::string(to_string(end.status));
+  json object = {{"status", std::string(to_string(end.status))}};
+  object.update(value_of(why));
+  return line(object);
+}
 std::string to_json(const listed_execution& row) { return line(value_of(row)); }
 
 std::string to_json(const execution_description& about) {

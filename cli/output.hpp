@@ -16,8 +16,9 @@ using time_point = std::chrono::sys_time<std::chrono::microseconds>;
 /// The payload as one line of JSON: itself where it is JSON, null where it is nothing, else
 /// {"content_type":…,"type_name":…,"base64":…}.
 std::string to_json(const std::optional<payload>& value);
-/// {"type":…,"message":…,"kind":…,"details":…,"cause":{…}} in one line; details and cause only where there are any.
-std::string to_json(const failure& why);
+/// Of one that did not complete, in one line: {"status":…,"type":…,"message":…,"kind":…,"details":…,"cause":{…}}; details
+/// are null and cause is left out where there are none.
+std::string to_json(const execution_end& end);
 std::string to_json(const listed_execution& row);
 std::string to_json(const execution_description& about);
 

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <utility>
 
@@ -28,24 +29,50 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t max_events_waiting = 4096;  // of a slow follower
+constexpr std::chrono::seconds answer_grace{5};   // for requests that wait for a commit when the server stops
 constexpr std::size_t max_request_bytes = 64u << 20;
 constexpr const char* folder_name = "evermill.sock.new";  // where the socket is made, out of everybody's reach
 constexpr const char* fresh_name = "evermill.sock.new/s";
 
-/// A call that waits for an execution's end, and for its own cancellation: whichever is first answers.
+/// The calls that end when the process stops and not before: they are told to.
+class open_calls {
+ public:
+  using stop_function = std::function<void()>;
+
+  /// `stop` is called once at most, on the thread that stops the server, and not after `left`.
+  std::uint64_t entered(stop_function stop) {
+    std::lock_guard lock(mutex_);
+    calls_.emplace(++last_ticket_, std::move(stop));
+    return last_ticket_;
+  }
+  void left(std::uint64_t ticket) {
+    std::lock_guard lock(mutex_);
+    calls_.erase(ticket);
+  }
+  std::size_t count() const {
+    std::lock_guard lock(mutex_);
+    return calls_.size();
+  }
+  void stop_all() {
+    std::lock_guard lock(mutex_);
+    for (const auto& [ticket, stop] : calls_) stop();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::uint64_t last_ticket_ = 0;
+  std::map<std::uint64_t, stop_function> calls_;
+};
+
+grpc::Status stopping() { return {grpc::StatusCode::UNAVAILABLE, "the process is stopping"}; }
+
+/// A call that waits for an execution's end, for its own cancellation and for the end of the process: the first answers.
 class waiting_call final : public grpc::ServerUnaryReactor {
  public:
-  struct shared {
-    std::mutex mutex;
-    waiting_call* call = nullptr;  // null: answered
-    wire::WaitReply* reply = nullptr;
-  };
-
-  static grpc::ServerUnaryReactor* begin(control& control, const std::string& workflow_id, wire::WaitReply* reply) {
-    auto* call = new waiting_call;  // deletes itself in OnDone
-    auto state = call->state_;
-    state->reply = reply;
-    control.wait(workflow_id, [state](std::optional<control_error> error, execution_end end) {
+  static grpc::ServerUnaryReactor* begin(control& control, const std::string& workflow_id, wire::WaitReply* reply,
+                                         open_calls& open) {
+    auto* call = new waiting_call(open, reply);  // deletes itself in OnDone
+    control.wait(workflow_id, [state = call->state_](std::optional<control_error> error, execution_end end) {
       answer(*state, [&](wire::WaitReply& to) {
         if (error) return to_status(*error);
         to_wire(end, to);
@@ -59,10 +86,23 @@ class waiting_call final : public grpc::ServerUnaryReactor {
     const auto state = state_;
     answer(*state, [](wire::WaitReply&) { return grpc::Status(grpc::StatusCode::CANCELLED, "nobody waits any more"); });
   }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    open_.left(ticket_);
+    delete this;
+  }
 
  private:
-  waiting_call() { state_->call = this; }
+  struct shared {
+    std::mutex mutex;
+    waiting_call* call = nullptr;  // null: answered
+    wire::WaitReply* reply = nullptr;
+  };
+
+  waiting_call(open_calls& open, wire::WaitReply* reply) : open_(open) {
+    state_->call = this;
+    state_->reply = reply;
+    ticket_ = open_.entered([state = state_] { answer(*state, [](wire::WaitReply&) { return stopping(); }); });
+  }
 
   template <class Fill>
   static void answer(shared& state, Fill&& fill) {
@@ -74,34 +114,40 @@ class waiting_call final : public grpc::ServerUnaryReactor {
     if (call != nullptr) call->Finish(fill(*state.reply));
   }
 
-  std::shared_ptr<shared> state_ = std::make_shared<shared>();
+  open_calls& open_;
+  std::uint64_t ticket_ = 0;
+  const std::shared_ptr<shared> state_ = std::make_shared<shared>();
 };
 
 /// Streams events; holds a bounded number of them for a slow caller and drops the newest beyond that.
 class following_call final : public grpc::ServerWriteReactor<wire::FollowReply> {
  public:
-  following_call(control& control, const std::string& workflow_id) {
+  following_call(control& control, const std::string& workflow_id, open_calls& open) : open_(open) {
     StartSendInitialMetadata();  // tells the caller that from now on nothing is missed
     follow_ = control.follow(workflow_id, [this](const execution_progress& progress) { push(progress); });
+    ticket_ = open_.entered([this] { OnCancel(); });
   }
 
   void OnWriteDone(bool ok) override {
     std::unique_lock lock(mutex_);
     writing_ = false;
-    if (!ok) canceled_ = true;
+    if (!ok) ended_ = true;
     go_on(lock);
   }
   void OnCancel() override {
     std::unique_lock lock(mutex_);
-    canceled_ = true;
+    ended_ = true;
     go_on(lock);
   }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    open_.left(ticket_);
+    delete this;
+  }
 
  private:
   void push(const execution_progress& progress) {
     std::unique_lock lock(mutex_);
-    if (canceled_ || waiting_.size() >= max_events_waiting) return;
+    if (ended_ || waiting_.size() >= max_events_waiting) return;
     wire::FollowReply& reply = waiting_.emplace_back();
     reply.set_workflow_id(progress.workflow_id);
     to_wire(progress.event, *reply.mutable_event());
@@ -118,21 +164,23 @@ class following_call final : public grpc::ServerWriteReactor<wire::FollowReply> 
   /// Never called from push(): leaving the engine's followers inside their own call would wait for itself.
   void go_on(std::unique_lock<std::mutex>& lock) {
     if (writing_ || finished_) return;
-    if (!canceled_) {
+    if (!ended_) {
       if (!waiting_.empty()) write();
       return;
     }
     finished_ = true;
     lock.unlock();
     follow_.reset();
-    Finish(grpc::Status(grpc::StatusCode::CANCELLED, "nobody follows any more"));
+    Finish(stopping());
   }
 
+  open_calls& open_;
+  std::uint64_t ticket_ = 0;
   std::mutex mutex_;
   std::deque<wire::FollowReply> waiting_;
   wire::FollowReply current_;
   bool writing_ = false;
-  bool canceled_ = false;
+  bool ended_ = false;
   bool finished_ = false;
   std::shared_ptr<void> follow_;
 };
@@ -204,11 +252,17 @@ class service final
   }
   grpc::ServerUnaryReactor* Wait(grpc::CallbackServerContext*, const wire::WaitRequest* request,
                                  wire::WaitReply* reply) override {
-    return waiting_call::begin(control_, request->workflow_id(), reply);
+    return waiting_call::begin(control_, request->workflow_id(), reply, waits_);
   }
   grpc::ServerWriteReactor<wire::FollowReply>* Follow(grpc::CallbackServerContext*,
                                                       const wire::FollowRequest* request) override {
-    return new following_call(control_, request->workflow_id());
+    return new following_call(control_, request->workflow_id(), follows_);
+  }
+
+  std::size_t waiting_calls() const { return waits_.count(); }
+  void end_open_calls() {
+    waits_.stop_all();
+    follows_.stop_all();
   }
 
  private:
@@ -228,6 +282,8 @@ class service final
   }
 
   local_control control_;
+  open_calls waits_;
+  open_calls follows_;
 };
 
 [[noreturn]] void fail(const fs::path& path, const std::string& why) {
@@ -276,9 +332,12 @@ class control_server::impl {
   ~impl() {
     std::error_code ignored;
     fs::remove(socket_, ignored);
-    server_->Shutdown(std::chrono::system_clock::now());
+    service_.end_open_calls();
+    server_->Shutdown(std::chrono::system_clock::now() + answer_grace);
     server_->Wait();
   }
+
+  std::size_t waiting_calls() const { return service_.waiting_calls(); }
 
  private:
   void publish(const fs::path& fresh) {
@@ -298,5 +357,7 @@ class control_server::impl {
 control_server::control_server(engine& engine, const fs::path& data_directory)
     : impl_(std::make_unique<impl>(engine, data_directory)) {}
 control_server::~control_server() = default;
+
+std::size_t control_server::waiting_calls() const { return impl_->waiting_calls(); }
 
 }  // namespace evermill::server

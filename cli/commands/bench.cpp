@@ -1,7 +1,7 @@
 #include <CLI/App.hpp>
 #include <memory>
 
-#include "bench/evermill/bench.hpp"
+#include "evermill/bench.hpp"
 #include "cli/commands/commands.hpp"
 
 namespace evermill::cli {

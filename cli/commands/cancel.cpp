@@ -13,8 +13,7 @@ struct cancel_options {
 };
 
 exit_code cancel(environment& env, const cancel_options& options) {
-  const opened_control opened = open_data_directory(env, env.data_directory, open_mode::change);
-  opened.control->cancel(options.id, options.reason);
+  ask(env, open_mode::record, [&](server::control& control) { control.cancel(options.id, options.reason); });
   return exit_code::completed;
 }
 

@@ -37,8 +37,8 @@ void print_timers(environment& env, const execution_description& about) {
 }
 
 exit_code describe(environment& env, const describe_options& options) {
-  const opened_control opened = open_data_directory(env, env.data_directory, open_mode::look);
-  const execution_description about = opened.control->describe(options.id);
+  execution_description about;
+  ask(env, open_mode::inspect, [&](server::control& control) { about = control.describe(options.id); });
   if (options.json) {
     env.out << to_json(about) << '\n';
     return exit_code::completed;

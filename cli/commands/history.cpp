@@ -25,23 +25,31 @@ std::string fields_of(const history_event& event) {
   return fields.empty() ? "" : fields.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-exit_code history(environment& env, const history_options& options) {
-  const opened_control opened = open_data_directory(env, env.data_directory, open_mode::look);
-  for (std::uint64_t from = 1;;) {
-    const auto events = opened.control->history(options.id, from, page);
-    if (events.empty()) return exit_code::completed;
-    std::vector<std::vector<std::string>> table;
-    if (from == 1) table.push_back({"SEQ", "TIME (UTC)", "TYPE", "FIELDS"});
-    for (const history_event& event : events) {
-      if (options.json) {
-        env.out << event.json << '\n';
-      } else {
-        table.push_back({std::to_string(event.seq), short_time(event.time), event.type, fields_of(event)});
-      }
+void print(environment& env, const history_options& options, const std::vector<history_event>& events) {
+  std::vector<std::vector<std::string>> table;
+  if (events.front().seq == 1) table.push_back({"SEQ", "TIME (UTC)", "TYPE", "FIELDS"});
+  for (const history_event& event : events) {
+    if (options.json) {
+      env.out << event.json << '\n';
+    } else {
+      table.push_back({std::to_string(event.seq), short_time(event.time), event.type, fields_of(event)});
     }
-    if (!options.json) print_table(env.out, std::move(table), env.width);
-    from = events.back().seq + 1;
   }
+  if (!options.json) print_table(env.out, std::move(table), env.width);
+}
+
+/// A page at a time: the tables of long histories are aligned page by page, and nothing is held.
+exit_code history(environment& env, const history_options& options) {
+  std::uint64_t from = 1;
+  ask(env, open_mode::inspect, [&](server::control& control) {
+    for (;;) {
+      const auto events = control.history(options.id, from, page);
+      if (events.empty()) return;
+      print(env, options, events);
+      from = events.back().seq + 1;
+    }
+  });
+  return exit_code::completed;
 }
 
 }  // namespace

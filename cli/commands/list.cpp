@@ -16,27 +16,33 @@ struct list_options {
   std::size_t limit = 0;
 };
 
+void print(environment& env, const list_options& options, const std::vector<listed_execution>& rows, bool first) {
+  std::vector<std::vector<std::string>> table;
+  if (first) table.push_back({"WORKFLOW ID", "TYPE", "STATUS", "STARTED (UTC)", "CLOSED (UTC)"});
+  for (const listed_execution& row : rows) {
+    if (options.json) {
+      env.out << to_json(row) << '\n';
+    } else {
+      table.push_back({row.workflow_id, row.workflow_type, state_of(row.status, row.blocked), short_time(row.started_at),
+                       short_time(row.closed_at)});
+    }
+  }
+  if (!options.json) print_table(env.out, std::move(table), env.width);
+}
+
 /// A page at a time: the tables of long lists are aligned page by page, and nothing is held.
 exit_code list(environment& env, const list_options& options) {
-  const opened_control opened = open_data_directory(env, env.data_directory, open_mode::look);
   std::string after;
-  for (std::size_t left = options.limit == 0 ? static_cast<std::size_t>(-1) : options.limit; left > 0;) {
-    const auto rows = opened.control->list(after, std::min(left, page));
-    if (rows.empty()) break;
-    std::vector<std::vector<std::string>> table;
-    if (after.empty()) table.push_back({"WORKFLOW ID", "TYPE", "STATUS", "STARTED (UTC)", "CLOSED (UTC)"});
-    for (const listed_execution& row : rows) {
-      if (options.json) {
-        env.out << to_json(row) << '\n';
-      } else {
-        table.push_back({row.workflow_id, row.workflow_type, state_of(row.status, row.blocked),
-                         short_time(row.started_at), short_time(row.closed_at)});
-      }
+  std::size_t left = options.limit == 0 ? static_cast<std::size_t>(-1) : options.limit;
+  ask(env, open_mode::inspect, [&](server::control& control) {
+    while (left > 0) {
+      const auto rows = control.list(after, std::min(left, page));
+      if (rows.empty()) return;
+      print(env, options, rows, after.empty());
+      after = rows.back().workflow_id;
+      left -= std::min(left, rows.size());
     }
-    if (!options.json) print_table(env.out, std::move(table), env.width);
-    after = rows.back().workflow_id;
-    left -= std::min(left, rows.size());
-  }
+  });
   if (after.empty() && !options.json) env.err << "No executions. Start one with \"" << env.program << " run NAME\".\n";
   return exit_code::completed;
 }

@@ -1,22 +1,21 @@
 #include <CLI/App.hpp>
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
-#include <fstream>
+#include <chrono>
 #include <memory>
-#include <mutex>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
+#include <thread>
+#include <utility>
+#include <variant>
 
+#include "base/random.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/errors.hpp"
 #include "cli/input.hpp"
-#include "cli/interrupt.hpp"
 #include "cli/opened_control.hpp"
 #include "cli/output.hpp"
-#include "cli/progress.hpp"
-#include "server/control_client.hpp"
-#include "server/socket_path.hpp"
+#include "cli/waiting.hpp"
 
 namespace evermill::cli {
 namespace {
@@ -25,59 +24,71 @@ using steady = std::chrono::steady_clock;
 using server::control_errc;
 using server::control_error;
 
-constexpr std::chrono::milliseconds wake_up{50};  // to look at interruptions and to draw
-constexpr std::chrono::milliseconds first_look{250};
-constexpr std::chrono::milliseconds longest_between_looks{5000};
-constexpr std::chrono::milliseconds patience_with_blocked{1000};  // it is tried again when it is resumed
-constexpr std::size_t max_events_waiting = 100'000;
-constexpr std::size_t history_page = 1000;
+constexpr std::chrono::milliseconds between_looks{50};  // at other commands, for which this process goes on
+constexpr std::chrono::milliseconds between_tries{100};
+constexpr std::chrono::seconds lasting{1};  // what another process has served for so long was no mere failure
+constexpr int failures_at_most = 20;        // of other processes, one after the other
 
 struct run_options {
   std::string workflow_type;
-  std::string id;
-  std::optional<std::string> input;
+  std::string id;  ///< never empty once the command line is parsed
+  bool id_was_chosen = false;
+  std::optional<payload> input;
   bool json = false;
-};
-
-/// What other threads tell the one that waits.
-struct inbox {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::deque<history_event> events;
-  std::optional<execution_end> end;
-  std::optional<control_error> error;
 };
 
 std::string data_words(const environment& env) { return " --data " + shell_word(env.data_directory.string()); }
 
-std::string resume_command(const environment& env, const std::string& type, const std::string& id) {
-  return env.program + " run " + shell_word(type) + " --id " + shell_word(id) + data_words(env);
+std::string resume_command(const environment& env, const run_options& options) {
+  return env.program + " run " + shell_word(options.workflow_type) + " --id " + shell_word(options.id) + data_words(env);
 }
 
-/// A process that has the directory open may know workflows that this one does not.
-bool known_elsewhere(const environment& env, const std::string& type) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(server::socket_file(env.data_directory), ignored)) return false;
-  try {
-    const auto names = server::connect(env.data_directory, std::chrono::seconds(2))->status().workflow_types;
-    return std::find(names.begin(), names.end(), type) != names.end();
-  } catch (const control_error&) {
-    return false;
-  }
+std::string joined(const std::vector<std::string>& names) {
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  return all.empty() ? "none" : all;
 }
 
-void check_workflow(const environment& env, const std::string& type) {
-  if (env.definitions.find_workflow(type) != nullptr || known_elsewhere(env, type)) return;
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// --- reaching an engine that runs the workflow
+
+[[noreturn]] void refuse_unknown(const environment& env, const std::string& type) {
   const std::vector<std::string> names = env.definitions.workflow_names();
   std::string message = "no workflow is named \"" + type + "\"";
   if (const std::string like = nearest(type, names); !like.empty()) message += "; did you mean \"" + like + "\"?";
-  std::string all;
-  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
-  throw command_error(message + "\nRegistered here: " + (all.empty() ? "none" : all));
+  throw command_error(message + "\nRegistered here: " + joined(names));
 }
 
+/// Only a process that registers the workflow can run it.
+void check_owner(const environment& env, const std::string& type, server::control& owner) {
+  const server::control_status about = owner.status();
+  if (contains(about.workflow_types, type)) return;
+  if (env.definitions.find_workflow(type) == nullptr) refuse_unknown(env, type);
+  const std::string pid = std::to_string(about.process_id);
+  throw command_error("process " + pid + " has data directory \"" + env.data_directory.string() +
+                      "\" open and does not register workflow \"" + type + "\"; it registers: " +
+                      joined(about.workflow_types) + ".\nWait until it has ended, park it (kill -INT " + pid +
+                      "), or choose another directory with --data.");
+}
+
+opened_control reach(environment& env, const std::string& type, const interrupt_guard& interrupts) {
+  opened_control opened;
+  if (env.definitions.find_workflow(type) != nullptr) {
+    opened = open_data_directory(env, open_mode::run, [&] { return interrupts.interrupted(); });
+  } else {
+    opened.control = connect_to_owner(env);
+  }
+  if (!opened.control) refuse_unknown(env, type);
+  if (!opened.local) check_owner(env, type, *opened.control);
+  return opened;
+}
+
+// --- finding or starting the execution
+
 std::optional<execution_description> find(server::control& control, const std::string& id) {
-  if (id.empty()) return std::nullopt;
   try {
     return control.describe(id);
   } catch (const control_error& error) {
@@ -86,16 +97,19 @@ std::optional<execution_description> find(server::control& control, const std::s
   }
 }
 
+void check_definition(const run_options& options, const execution_description& existing) {
+  if (existing.workflow_type == options.workflow_type) return;
+  throw command_error("execution \"" + options.id + "\" runs workflow \"" + existing.workflow_type + "\", not \"" +
+                      options.workflow_type + "\"; choose another --id, or run \"" + existing.workflow_type + "\"");
+}
+
 /// Starts the execution or finds the one that has the id; without --input whatever input that was started with.
-std::string start_or_find(server::control& control, const run_options& options,
-                          const std::optional<execution_description>& existing, payload input) {
-  if (existing && existing->workflow_type != options.workflow_type) {
-    throw command_error("execution \"" + options.id + "\" runs workflow \"" + existing->workflow_type + "\", not \"" +
-                        options.workflow_type + "\"; choose another --id, or run \"" + existing->workflow_type + "\"");
-  }
-  if (existing && !options.input) return options.id;
+void start_or_find(server::control& control, const run_options& options,
+                   const std::optional<execution_description>& existing) {
+  if (existing) check_definition(options, *existing);
+  if (existing && !options.input) return;
   try {
-    return control.start(options.workflow_type, std::move(input), {.id = options.id}).workflow_id;
+    control.start(options.workflow_type, options.input.value_or(payload{}), {.id = options.id});
   } catch (const control_error& error) {
     if (error.code() != control_errc::already_exists) throw;
     throw command_error("execution \"" + options.id +
@@ -103,170 +117,162 @@ std::string start_or_find(server::control& control, const run_options& options,
   }
 }
 
-class waiting {
+void announce(environment& env, const run_options& options, bool existed) {
+  if (!options.json) {
+    env.err << options.workflow_type << ' ' << options.id << (existed ? ": resumed" : ": started") << std::endl;
+  } else if (options.id_was_chosen) {
+    env.err << nlohmann::json{{"workflow_id", options.id}}.dump() << std::endl;
+  }
+}
+
+// --- reporting how it went
+
+exit_code report(environment& env, const execution_end& end) {
+  if (end.status == execution_status::completed) {
+    env.out << to_json(end.result) << std::endl;
+  } else {
+    env.err << to_json(end) << std::endl;
+  }
+  return exit_code_of(end.status);
+}
+
+exit_code report(environment& env, const run_options& options, const blocked& why) {
+  env.err << env.program << ": execution \"" << options.id << "\" is " << why.reason;
+  if (why.at_event != 0) env.err << " at event " << why.at_event;
+  env.err << ": " << why.message << "\nNothing is lost. Run a program whose code fits its history, with: "
+          << resume_command(env, options) << std::endl;
+  return exit_code::stuck;
+}
+
+/// By value, as far as its first event shows it.
+bool was_started_with(server::control& control, const std::string& id, const payload& input) {
+  const auto first = control.history(id, 1, 1);
+  if (first.empty()) return false;
+  const auto event = nlohmann::json::parse(first.front().json, nullptr, false);
+  return event.is_object() && event.contains("input") &&
+         event["input"] == nlohmann::json::parse(input.data, nullptr, false);
+}
+
+/// An execution that has ended only has to be reported, which must not set the directory's other work going.
+std::optional<exit_code> ended_before(environment& env, const run_options& options) {
+  std::error_code ignored;
+  if (options.id_was_chosen || !std::filesystem::exists(env.data_directory / "CURRENT", ignored)) return std::nullopt;
+  std::optional<exit_code> code;
+  ask(env, open_mode::inspect, [&](server::control& control) {
+    const auto existing = find(control, options.id);
+    if (!existing) return;
+    check_definition(options, *existing);
+    if (existing->status == execution_status::running) return;
+    if (options.input && !was_started_with(control, options.id, *options.input)) return;  // refused by the engine
+    code = report(env, server::wait(control, options.id));
+  });
+  return code;
+}
+
+// --- the command
+
+class run_command {
  public:
-  waiting(environment& env, server::control& control, std::string type, std::string id, bool was_blocked, bool remote,
-          progress::style style)
-      : env_(env),
-        control_(control),
-        type_(std::move(type)),
-        id_(std::move(id)),
-        remote_(remote),
-        progress_(env, style, type_ + " " + id_,
-                  env.program + " signal " + shell_word(id_) + " NAME JSON" + data_words(env), steady::now()),
-        started_(steady::now()),
-        next_look_(started_ + first_look),
-        blocked_is_old_until_(was_blocked ? started_ + patience_with_blocked : started_) {}
+  run_command(environment& env, const run_options& options, const interrupt_guard& interrupts)
+      : env_(env), options_(options), interrupts_(interrupts) {}
 
   exit_code operator()() {
-    const interrupt_guard interrupts;
-    subscribe();
-    for (;;) {
-      std::optional<execution_end> end;
-      std::optional<control_error> error;
-      take(end, error);
-      if (end) return report(*end);
-      if (error) return report(*error);
-      if (interrupts.interrupted()) return park();
-      if (const auto blocked = look()) return *blocked;
-      progress_.tick(steady::now());
+    for (int failures = 0;;) {
+      const auto began = steady::now();
+      std::string why;
+      if (const auto code = attempt(why)) return *code;
+      if (steady::now() - began > lasting) failures = 0;
+      if (++failures > failures_at_most) throw command_error(why + "\nResume it with: " + resume_command(env_, options_));
+      if (announced_ && !options_.json) {
+        env_.err << env_.program << ": the process that ran \"" << options_.id << "\" has ended; going on" << std::endl;
+      }
+      std::this_thread::sleep_for(between_tries);
     }
   }
 
  private:
-  void subscribe() {
-    if (progress_.kind() != progress::style::none) {
-      followed_ = control_.follow(id_, [in = in_](const execution_progress& what) {
-        std::lock_guard lock(in->mutex);
-        if (in->events.size() < max_events_waiting) in->events.push_back(what.event);
-      });
-    }
-    control_.wait(id_, [in = in_](std::optional<control_error> error, execution_end end) {
-      std::lock_guard lock(in->mutex);
-      if (error) {
-        in->error = std::move(error);
-      } else {
-        in->end = std::move(end);
-      }
-      in->changed.notify_all();
-    });
-    if (progress_.kind() == progress::style::terminal) read_past();
-  }
-
-  /// What happened before this process followed it.
-  void read_past() {
-    for (std::uint64_t from = 1;;) {
-      const auto events = control_.history(id_, from, history_page);
-      if (events.empty()) return;
-      for (const history_event& event : events) progress_.apply(event);
-      from = events.back().seq + 1;
-    }
-  }
-
-  void take(std::optional<execution_end>& end, std::optional<control_error>& error) {
-    std::deque<history_event> events;
-    {
-      std::unique_lock lock(in_->mutex);
-      in_->changed.wait_for(lock, wake_up, [this] { return in_->end || in_->error; });
-      events.swap(in_->events);
-      end = in_->end;
-      error = in_->error;
-    }
-    for (const history_event& event : events) progress_.apply(event);
-    if (!events.empty()) between_looks_ = first_look;
-  }
-
-  /// Is it stuck? Asked less and less often while nothing happens.
-  std::optional<exit_code> look() {
-    const auto now = steady::now();
-    if (now < next_look_) return std::nullopt;
-    next_look_ = now + between_looks_;
-    between_looks_ = std::min(between_looks_ * 2, longest_between_looks);
-    execution_description about;
+  /// Nothing where the execution was in another process's hands and that is gone: it has to be reached anew.
+  std::optional<exit_code> attempt(std::string& why) {
+    opened_control opened;
     try {
-      about = control_.describe(id_);
+      opened = reach(env_, options_.workflow_type, interrupts_);
+      return conclude(opened, wait(*opened.control), why);
     } catch (const control_error& error) {
-      if (error.code() == control_errc::stopped) return std::nullopt;  // the wait tells
-      throw;
-    }
-    progress_.set_retrying(static_cast<std::size_t>(std::count_if(
-        about.activities.begin(), about.activities.end(), [](const auto& open) { return open.attempt > 1; })));
-    if (about.blocked.empty() || about.status != execution_status::running || now < blocked_is_old_until_) {
+      if (error.code() != control_errc::stopped || opened.local) throw;
+      why = error.what();
       return std::nullopt;
     }
-    progress_.clear();
-    env_.err << env_.program << ": execution \"" << id_ << "\" is " << about.blocked;
-    if (about.blocked_at_event != 0) env_.err << " at event " << about.blocked_at_event;
-    env_.err << ": " << about.blocked_message << "\nNothing is lost. Run a program whose code fits its history, with: "
-             << resume_command(env_, type_, id_) << '\n';
-    return exit_code::stuck;
   }
 
-  exit_code report(const execution_end& end) {
-    progress_.clear();
-    if (end.status == execution_status::completed) {
-      env_.out << to_json(end.result) << std::endl;
-      return exit_code::completed;
+  wait_outcome wait(server::control& control) {
+    const auto existing = find(control, options_.id);
+    start_or_find(control, options_, existing);
+    awaited_execution execution{options_.workflow_type, options_.id};
+    if (existing && existing->status == execution_status::running && !existing->blocked.empty()) {
+      execution.was_blocked = true;
+      execution.events = existing->events;
+      control.taint(options_.id);
     }
-    failure why = end.cause.value_or(failure{});
-    if (why.type.empty()) why.type = std::string(to_string(end.status));
-    env_.err << to_json(why) << std::endl;
-    return exit_code_of(end.status);
+    if (!announced_) announce(env_, options_, existing.has_value());
+    announced_ = true;
+    const auto style = options_.json           ? progress::style::none
+                       : env_.err_is_terminal ? progress::style::terminal
+                                              : progress::style::plain;
+    return wait_for(env_, control, execution, style,
+                    env_.program + " signal " + shell_word(options_.id) + " NAME JSON" + data_words(env_), interrupts_);
   }
 
-  exit_code report(const control_error& error) {
-    progress_.clear();
-    if (error.code() != control_errc::stopped) throw error;
-    env_.err << env_.program << ": " << error.what()
-             << "\nThe execution goes on when it is run again: " << resume_command(env_, type_, id_) << '\n';
-    return exit_code::parked;
-  }
-
-  exit_code park() {
-    progress_.clear();
-    if (remote_) {
-      env_.err << "\nNo longer waiting; execution \"" << id_ << "\" goes on in the process that has it open.\n"
-               << "Wait for it again with: " << resume_command(env_, type_, id_) << '\n';
-    } else {
-      env_.err << "\nParked execution \"" << id_ << "\". Resume it with: " << resume_command(env_, type_, id_) << '\n';
+  std::optional<exit_code> conclude(opened_control& opened, const wait_outcome& outcome, std::string& why) {
+    if (const auto* end = std::get_if<execution_end>(&outcome)) return served(opened, report(env_, *end));
+    if (const auto* reason = std::get_if<blocked>(&outcome)) return served(opened, report(env_, options_, *reason));
+    if (const auto* gone = std::get_if<engine_gone>(&outcome)) {
+      why = gone->message;
+      if (!opened.local) return std::nullopt;
+      env_.err << env_.program << ": " << why << "\nThe execution goes on when it is run again: "
+               << resume_command(env_, options_) << std::endl;
+      return exit_code::parked;
     }
+    return park(opened);
+  }
+
+  /// Other commands may wait for executions in this process. What those run would be cut off, so it goes on for them.
+  exit_code served(const opened_control& opened, exit_code code) const {
+    bool told = options_.json;
+    while (opened.socket && opened.socket->waiting_calls() > 0 && !interrupts_.interrupted()) {
+      if (!std::exchange(told, true)) {
+        env_.err << env_.program << ": other commands wait for executions in this process; it goes on until those have "
+                 << "ended (Ctrl-C leaves the work to them)" << std::endl;
+      }
+      std::this_thread::sleep_for(between_looks);
+    }
+    return code;
+  }
+
+  exit_code park(opened_control& opened) const {
+    if (!opened.local) {
+      env_.err << "\nNo longer waiting; \"" << options_.id << "\" goes on in the process that has it open.\n"
+               << "Wait for it again with: " << resume_command(env_, options_) << std::endl;
+      return exit_code::parked;
+    }
+    env_.err << "\nParking \"" << options_.id << "\" (Ctrl-C again ends this process at once; nothing is lost) …" << std::endl;
+    { const opened_control closing = std::move(opened); }
+    env_.err << "Parked. Resume it with: " << resume_command(env_, options_) << std::endl;
     return exit_code::parked;
   }
 
   environment& env_;
-  server::control& control_;
-  const std::string type_;
-  const std::string id_;
-  const bool remote_;
-  progress progress_;
-  const steady::time_point started_;
-  steady::time_point next_look_;
-  std::chrono::milliseconds between_looks_ = first_look;
-  const steady::time_point blocked_is_old_until_;
-  const std::shared_ptr<inbox> in_ = std::make_shared<inbox>();
-  std::shared_ptr<void> followed_;
+  const run_options& options_;
+  const interrupt_guard& interrupts_;
+  bool announced_ = false;
 };
 
-progress::style style_of(const environment& env, const run_options& options) {
-  if (options.json) return progress::style::none;
-  return env.err_is_terminal ? progress::style::terminal : progress::style::plain;
-}
-
-exit_code run(environment& env, const run_options& options) {
-  payload input;
-  if (options.input) input = read_json(*options.input, "--input", env.in);
-  check_workflow(env, options.workflow_type);
-  const opened_control opened = open_data_directory(env, env.data_directory, open_mode::run);
-  server::control& control = *opened.control;
-  const auto existing = find(control, options.id);
-  const std::string id = start_or_find(control, options, existing, std::move(input));
-  const bool blocked = existing && !existing->blocked.empty();
-  if (blocked) control.taint(id);
-  const progress::style style = style_of(env, options);
-  if (style == progress::style::plain) {
-    env.err << options.workflow_type << ' ' << id << (existing ? ": resumed" : ": started") << std::endl;
-  }
-  return waiting(env, control, options.workflow_type, id, blocked, opened.local == nullptr, style)();
+exit_code run(environment& env, run_options options, const std::optional<std::string>& input) {
+  if (input) options.input = read_json(*input, "--input", env.in);
+  options.id_was_chosen = options.id.empty();
+  if (options.id_was_chosen) options.id = make_uuid(*make_system_random());
+  if (const auto code = ended_before(env, options)) return *code;
+  const interrupt_guard interrupts;
+  return run_command(env, options, interrupts)();
 }
 
 }  // namespace
@@ -275,9 +281,9 @@ void add_run(CLI::App& app, environment& env, action& chosen) {
   CLI::App& command =
       *app.add_subcommand("run", "Run one execution of a workflow to its end, or resume the one that has the id");
   const auto options = std::make_shared<run_options>();
+  const auto input = std::make_shared<std::optional<std::string>>();
   command.add_option("NAME", options->workflow_type, "The workflow's name")->required();
-  command.add_option("--input", options->input, "Its input: JSON, @FILE or - for standard input")
-      ->type_name("JSON|@FILE|-");
+  command.add_option("--input", *input, "Its input: JSON, @FILE or - for standard input")->type_name("JSON|@FILE|-");
   command.add_option("--id", options->id, "Names the execution; a random one when left out. An existing one is resumed")
       ->type_name("ID");
   command.add_flag("--json", options->json, "No progress on standard error");
@@ -291,7 +297,7 @@ void add_run(CLI::App& app, environment& env, action& chosen) {
                  p + " run greet --input '{\"name\":\"Ada\"}'\n  " + p +
                  " run fulfil_order --id order-1 --input @order.json\n  echo '[1,2,3]' | " + p +
                  " run add_up --input - --json");
-  command.callback([&, options] { chosen = [&env, options] { return run(env, *options); }; });
+  command.callback([&, options, input] { chosen = [&env, options, input] { return run(env, *options, *input); }; });
 }
 
 }  // namespace evermill::cli

@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "cli/commands/commands.hpp"
+#include "cli/errors.hpp"
 #include "cli/input.hpp"
 #include "cli/opened_control.hpp"
 
@@ -17,8 +18,15 @@ struct signal_options {
 
 exit_code send(environment& env, const signal_options& options) {
   payload input = read_json(options.input, "JSON", env.in);
-  const opened_control opened = open_data_directory(env, env.data_directory, open_mode::change);
-  opened.control->signal(options.id, options.name, std::move(input));
+  const opened_control opened = open_data_directory(env, open_mode::record);
+  try {
+    opened.control->signal(options.id, options.name, std::move(input));
+  } catch (const server::control_error& error) {
+    if (error.code() != server::control_errc::stopped) throw;
+    throw command_error(std::string(error.what()) + "\nWhether it took the signal is not known; look before you send it again: " +
+                        env.program + " history " + shell_word(options.id) + " --data " +
+                        shell_word(env.data_directory.string()));
+  }
   return exit_code::completed;
 }
 

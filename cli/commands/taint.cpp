@@ -8,8 +8,7 @@ namespace evermill::cli {
 namespace {
 
 exit_code taint(environment& env, const std::string& id) {
-  const opened_control opened = open_data_directory(env, env.data_directory, open_mode::change);
-  opened.control->taint(id);
+  ask(env, open_mode::record, [&](server::control& control) { control.taint(id); });
   return exit_code::completed;
 }
 

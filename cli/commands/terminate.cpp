@@ -13,8 +13,7 @@ struct terminate_options {
 };
 
 exit_code terminate(environment& env, const terminate_options& options) {
-  const opened_control opened = open_data_directory(env, env.data_directory, open_mode::change);
-  opened.control->terminate(options.id, options.reason);
+  ask(env, open_mode::record, [&](server::control& control) { control.terminate(options.id, options.reason); });
   return exit_code::completed;
 }
 

@@ -6,7 +6,8 @@
 //     return evermill::main(argc, argv, registry);
 //   }
 //
-// gives it `run`, `list`, `describe`, `history`, `signal`, `cancel`, `terminate` and `taint`; `--help` explains each.
+// gives it `run`, `list`, `describe`, `history`, `signal`, `cancel`, `terminate`, `taint` and `bench`; `--help` explains
+// each.
 #pragma once
 
 #include "evermill/registry.hpp"
