@@ -90,10 +90,10 @@ std::size_t columns(std::string_view text) {
 }  // namespace
 
 std::string to_json(const std::optional<payload>& value) { return line(value_of(value)); }
-std::string to_json(const execution_end& end) {
+std::string to_json(const std::string& workflow_id, const execution_end& end) {
   failure why = end.cause.value_or(failure{});
   if (why.type.empty()) why.type = std::string(to_string(end.status));
-  json object = {{"status", std::string(to_string(end.status))}};
+  json object = {{"workflow_id", workflow_id}, {"status", std::string(to_string(end.status))}};
   object.update(value_of(why));
   return line(object);
 }

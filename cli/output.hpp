@@ -16,9 +16,9 @@ using time_point = std::chrono::sys_time<std::chrono::microseconds>;
 /// The payload as one line of JSON: itself where it is JSON, null where it is nothing, else
 /// {"content_type":…,"type_name":…,"base64":…}.
 std::string to_json(const std::optional<payload>& value);
-/// Of one that did not complete, in one line: {"status":…,"type":…,"message":…,"kind":…,"details":…,"cause":{…}}; details
-/// are null and cause is left out where there are none.
-std::string to_json(const execution_end& end);
+/// Of one that did not complete, in one line: {"workflow_id":…,"status":…,"type":…,"message":…,"kind":…,"details":…,
+/// "cause":{…}}; details are null and cause is left out where there are none.
+std::string to_json(const std::string& workflow_id, const execution_end& end);
 std::string to_json(const listed_execution& row);
 std::string to_json(const execution_description& about);
 

@@ -10,7 +10,7 @@
 namespace evermill::cli {
 namespace {
 
-constexpr std::size_t page = 500;
+constexpr std::size_t page = 10'000;
 
 struct history_options {
   std::string id;

@@ -1,4 +1,5 @@
 #include <CLI/App.hpp>
+#include <algorithm>
 #include <memory>
 #include <ostream>
 
@@ -16,7 +17,8 @@ struct list_options {
   std::size_t limit = 0;
 };
 
-void print(environment& env, const list_options& options, const std::vector<listed_execution>& rows, bool first) {
+void print(environment& env, const list_options& options, std::vector<listed_execution> rows, bool first) {
+  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.started_at < b.started_at; });
   std::vector<std::vector<std::string>> table;
   if (first) table.push_back({"WORKFLOW ID", "TYPE", "STATUS", "STARTED (UTC)", "CLOSED (UTC)"});
   for (const listed_execution& row : rows) {
@@ -30,17 +32,18 @@ void print(environment& env, const list_options& options, const std::vector<list
   if (!options.json) print_table(env.out, std::move(table), env.width);
 }
 
-/// A page at a time: the tables of long lists are aligned page by page, and nothing is held.
+/// A page at a time, each oldest first: the tables of long lists are aligned page by page, and nothing is held.
 exit_code list(environment& env, const list_options& options) {
   std::string after;
   std::size_t left = options.limit == 0 ? static_cast<std::size_t>(-1) : options.limit;
   ask(env, open_mode::inspect, [&](server::control& control) {
     while (left > 0) {
-      const auto rows = control.list(after, std::min(left, page));
+      auto rows = control.list(after, std::min(left, page));
       if (rows.empty()) return;
-      print(env, options, rows, after.empty());
+      const bool first = after.empty();
       after = rows.back().workflow_id;
       left -= std::min(left, rows.size());
+      print(env, options, std::move(rows), first);
     }
   });
   if (after.empty() && !options.json) env.err << "No executions. Start one with \"" << env.program << " run NAME\".\n";

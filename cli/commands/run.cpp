@@ -117,21 +117,19 @@ void start_or_find(server::control& control, const run_options& options,
   }
 }
 
+/// Not with --json: standard error then holds the error object alone, which names the id.
 void announce(environment& env, const run_options& options, bool existed) {
-  if (!options.json) {
-    env.err << options.workflow_type << ' ' << options.id << (existed ? ": resumed" : ": started") << std::endl;
-  } else if (options.id_was_chosen) {
-    env.err << nlohmann::json{{"workflow_id", options.id}}.dump() << std::endl;
-  }
+  if (options.json) return;
+  env.err << options.workflow_type << ' ' << options.id << (existed ? ": resumed" : ": started") << std::endl;
 }
 
 // --- reporting how it went
 
-exit_code report(environment& env, const execution_end& end) {
+exit_code report(environment& env, const run_options& options, const execution_end& end) {
   if (end.status == execution_status::completed) {
     env.out << to_json(end.result) << std::endl;
   } else {
-    env.err << to_json(end) << std::endl;
+    env.err << to_json(options.id, end) << std::endl;
   }
   return exit_code_of(end.status);
 }
@@ -164,7 +162,7 @@ std::optional<exit_code> ended_before(environment& env, const run_options& optio
     check_definition(options, *existing);
     if (existing->status == execution_status::running) return;
     if (options.input && !was_started_with(control, options.id, *options.input)) return;  // refused by the engine
-    code = report(env, server::wait(control, options.id));
+    code = report(env, options, server::wait(control, options.id));
   });
   return code;
 }
@@ -191,11 +189,23 @@ class run_command {
   }
 
  private:
+  opened_control reach_again() {
+    try {
+      return reach(env_, options_.workflow_type, interrupts_);
+    } catch (const command_error& error) {
+      if (!announced_) throw;
+      throw command_error("\"" + options_.id + "\" was left by the process that ran it and can't go on here: " + error.what() +
+                              "\nNothing is lost. Resume it, with a program that registers it: " +
+                              resume_command(env_, options_),
+                          exit_code::parked);
+    }
+  }
+
   /// Nothing where the execution was in another process's hands and that is gone: it has to be reached anew.
   std::optional<exit_code> attempt(std::string& why) {
     opened_control opened;
     try {
-      opened = reach(env_, options_.workflow_type, interrupts_);
+      opened = reach_again();
       return conclude(opened, wait(*opened.control), why);
     } catch (const control_error& error) {
       if (error.code() != control_errc::stopped || opened.local) throw;
@@ -223,7 +233,7 @@ class run_command {
   }
 
   std::optional<exit_code> conclude(opened_control& opened, const wait_outcome& outcome, std::string& why) {
-    if (const auto* end = std::get_if<execution_end>(&outcome)) return served(opened, report(env_, *end));
+    if (const auto* end = std::get_if<execution_end>(&outcome)) return served(opened, report(env_, options_, *end));
     if (const auto* reason = std::get_if<blocked>(&outcome)) return served(opened, report(env_, options_, *reason));
     if (const auto* gone = std::get_if<engine_gone>(&outcome)) {
       why = gone->message;

@@ -44,9 +44,13 @@ class CommandLine : public ::testing::Test {
 };
 
 TEST_F(CommandLine, ExplainsEachCommandWithExamples) {
-  for (const char* command : {"run", "list", "describe", "history", "signal", "cancel", "terminate", "taint"}) {
+  EXPECT_EQ(run({"--help"}), 0);
+  const std::string all = out();
+  for (const char* command : {"run", "list", "describe", "history", "signal", "cancel", "terminate", "taint", "bench"}) {
+    EXPECT_THAT(all, HasSubstr(std::string("\n  ") + command + " ")) << command;
     EXPECT_EQ(run({command, "--help"}), 0) << command;
-    EXPECT_THAT(out(), HasSubstr("Example")) << command;
+    EXPECT_THAT(out(), HasSubstr(std::string("prog ") + command)) << command;
+    EXPECT_THAT(out(), ::testing::ContainsRegex("Examples?:\n  ")) << command;
     EXPECT_THAT(out(), HasSubstr("--data")) << command;
   }
 }
@@ -73,6 +77,17 @@ TEST_F(CommandLine, NamesTheRegisteredWorkflowsAndTouchesNothing) {
   EXPECT_THAT(err(), HasSubstr("did you mean \"greet\"?"));
   EXPECT_THAT(err(), HasSubstr("Registered here: greet"));
   EXPECT_FALSE(data_made());
+}
+
+TEST_F(CommandLine, TakesTheDataDirectoryBeforeTheCommandToo) {
+  EXPECT_EQ(run({"--data", (scratch_ / "other").string(), "list"}), 2);
+  EXPECT_THAT(err(), HasSubstr((scratch_ / "other").string()));
+}
+
+TEST_F(CommandLine, MeasuresWithBench) {
+  EXPECT_EQ(run({"bench", "--workload", "start", "--instances", "10", "--json"}), 0) << err();
+  EXPECT_THAT(out(), HasSubstr("\"durability\":\"fsync\""));
+  EXPECT_EQ(run({"bench", "--workload", "none"}), 2);
 }
 
 TEST_F(CommandLine, RefusesBadInputBeforeAnythingHappens) {
