@@ -7,31 +7,52 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "cli/environment.hpp"
 #include "evermill/engine.hpp"
 
 namespace evermill::cli {
 
-/// The state of one execution as its events tell it.
-class execution_tally {
+/// The state of one execution and its children, theirs and so on, as their events tell it.
+class family_tally {
  public:
-  /// Events that were seen before are left out, so a history and a live stream may overlap.
-  void apply(const history_event& event);
+  explicit family_tally(std::string root);
 
-  std::size_t activities_done = 0;
-  std::size_t activities_failed = 0;
-  std::set<std::uint64_t> open_activities;
-  std::set<std::uint64_t> open_timers;
-  std::set<std::uint64_t> open_steps;
-  std::set<std::uint64_t> open_children;
-  std::deque<std::string> last_events;  // newest last
-  std::uint64_t last_seq = 0;
+  /// Events that were seen before, and those of strangers, are left out: a history and a live stream may overlap.
+  void apply(const std::string& workflow_id, const history_event& event);
+
+  /// Who belongs to it, the root first, parents before their children.
+  const std::vector<std::string>& members() const noexcept { return members_; }
+  std::size_t activities_done() const noexcept { return activities_done_; }
+  std::size_t activities_failed() const noexcept { return activities_failed_; }
+  std::size_t open_activities() const;
+  std::size_t open_timers() const;
+  std::size_t open_children() const;
+  const std::deque<std::string>& last_events() const noexcept { return last_events_; }  ///< newest last
+  std::uint64_t events() const noexcept { return events_; }
 
   /// Nothing is under way that could go on by itself.
-  bool waits_for_signal() const {
-    return last_seq > 0 && open_activities.empty() && open_timers.empty() && open_steps.empty() && open_children.empty();
-  }
+  bool waits_for_signal() const;
+
+ private:
+  struct execution {
+    std::string run_id;
+    std::uint64_t last_seq = 0;
+    std::set<std::uint64_t> activities;  // open ones, by the event that opened them
+    std::set<std::uint64_t> timers;
+    std::set<std::uint64_t> steps;
+    std::set<std::uint64_t> children;
+  };
+  void add_member(const std::string& workflow_id);
+
+  const std::string root_;
+  std::vector<std::string> members_;
+  std::map<std::string, execution> executions_;
+  std::size_t activities_done_ = 0;
+  std::size_t activities_failed_ = 0;
+  std::deque<std::string> last_events_;
+  std::uint64_t events_ = 0;
 };
 
 class progress {
@@ -40,13 +61,15 @@ class progress {
   using instant = std::chrono::steady_clock::time_point;
 
   /// `signal_command` is what to type to send a signal.
-  progress(environment& env, style style, std::string title, std::string signal_command, instant now);
+  progress(environment& env, style style, const std::string& workflow_type, const std::string& workflow_id,
+           std::string signal_command, instant now);
   ~progress();
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;
 
   style kind() const noexcept { return style_; }
-  void apply(const history_event& event) { tally_.apply(event); }
+  void apply(const std::string& workflow_id, const history_event& event) { tally_.apply(workflow_id, event); }
+  const std::vector<std::string>& members() const noexcept { return tally_.members(); }
   void set_retrying(std::size_t count) { retrying_ = count; }
   /// Draws when it is time to.
   void tick(instant now);
@@ -63,13 +86,13 @@ class progress {
   const std::string title_;
   const std::string signal_command_;
   const instant started_;
-  execution_tally tally_;
+  family_tally tally_;
   std::size_t retrying_ = 0;
   std::size_t lines_drawn_ = 0;
   instant next_draw_;
   instant quiet_since_;
-  std::uint64_t seen_seq_ = 0;
-  std::uint64_t printed_seq_ = 0;
+  std::uint64_t seen_events_ = 0;
+  std::uint64_t printed_events_ = 0;
   bool hinted_ = false;
 };
 

@@ -19,12 +19,13 @@ constexpr std::chrono::milliseconds patience_with_blocked{1000};
 constexpr std::chrono::microseconds patience_per_event{20};
 constexpr std::size_t max_events_waiting = 100'000;
 constexpr std::size_t history_page = 1000;
+constexpr std::size_t max_past_events = 50'000;  // the rest of a long past is not counted
 
 /// What other threads tell the one that waits.
 struct inbox {
   std::mutex mutex;
   std::condition_variable changed;
-  std::deque<history_event> events;
+  std::deque<execution_progress> events;
   std::optional<execution_end> end;
   std::optional<control_error> error;
 };
@@ -35,7 +36,7 @@ class waiting {
           const std::string& signal_command)
       : control_(control),
         execution_(execution),
-        progress_(env, style, execution.workflow_type + " " + execution.id, signal_command, steady::now()),
+        progress_(env, style, execution.workflow_type, execution.id, signal_command, steady::now()),
         next_look_(steady::now() + first_look),
         blocked_is_old_until_(steady::now()) {
     if (!execution.was_blocked) return;
@@ -60,9 +61,9 @@ class waiting {
  private:
   void subscribe() {
     if (progress_.kind() != progress::style::none) {
-      followed_ = control_.follow(execution_.id, [in = in_](const execution_progress& what) {
+      followed_ = control_.follow("", [in = in_](const execution_progress& what) {  // its children's, too
         std::lock_guard lock(in->mutex);
-        if (in->events.size() < max_events_waiting) in->events.push_back(what.event);
+        if (in->events.size() < max_events_waiting) in->events.push_back(what);
       });
     }
     control_.wait(execution_.id, [in = in_](std::optional<control_error> error, execution_end end) {
@@ -79,18 +80,31 @@ class waiting {
 
   /// What happened before this process followed it. The wait tells when the engine is gone.
   void read_past() try {
-    for (std::uint64_t from = 1;;) {
-      const auto events = control_.history(execution_.id, from, history_page);
-      if (events.empty()) return;
-      for (const history_event& event : events) progress_.apply(event);
-      from = events.back().seq + 1;
+    std::size_t left = max_past_events;
+    for (std::size_t i = 0; i < progress_.members().size() && left > 0; ++i) {
+      const std::string member = progress_.members()[i];
+      for (std::uint64_t from = 1; left > 0;) {
+        const auto events = history_of(member, from);
+        if (events.empty()) break;
+        for (const history_event& event : events) progress_.apply(member, event);
+        from = events.back().seq + 1;
+        left -= std::min(left, events.size());
+      }
     }
   } catch (const control_error& error) {
     if (error.code() != control_errc::stopped) throw;
   }
 
+  /// A child that was initiated may not have started.
+  std::vector<history_event> history_of(const std::string& member, std::uint64_t from) try {
+    return control_.history(member, from, history_page);
+  } catch (const control_error& error) {
+    if (error.code() != control_errc::not_found) throw;
+    return {};
+  }
+
   void take(std::optional<execution_end>& end, std::optional<control_error>& error) {
-    std::deque<history_event> events;
+    std::deque<execution_progress> events;
     {
       std::unique_lock lock(in_->mutex);
       in_->changed.wait_for(lock, wake_up, [this] { return in_->end || in_->error; });
@@ -98,7 +112,7 @@ class waiting {
       end = in_->end;
       error = in_->error;
     }
-    for (const history_event& event : events) progress_.apply(event);
+    for (const execution_progress& what : events) progress_.apply(what.workflow_id, what.event);
     if (!events.empty()) between_looks_ = first_look;
   }
 

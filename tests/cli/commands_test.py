@@ -55,15 +55,17 @@ class ExitCodes(ProgramTest):
         self.run_program("run", "sleeps_long", "--id", "c", code=3)
 
     def test_stuck_names_the_event_and_goes_on_with_code_that_fits(self):
-        self.parked("changes", "s")
-        self.wait_until(lambda: self.lines() == [7])
-        self.run_program("signal", "s", "approval", '"Ada"')
+        process = self.start_waiting("changes", "s")
+        self.wait_until(lambda: self.history("s")[-1]["type"] == "ActivityTaskCompleted")
+        self.park(process)
+        self.assertEqual(self.lines(), [7])
         done = self.run_program("run", "changes", "--id", "s", code=4, SAMPLE_CHANGED="1")
         self.assertIn("stuck at event 2", done.stderr)
         self.assertIn("run changes --id s", done.stderr)
         about = self.status("s")
         self.assertEqual((about["status"], about["blocked"], about["blocked_at_event"]), ("running", "stuck", 2))
         self.assertIn("stuck", self.run_program("list").stdout)
+        self.run_program("signal", "s", "approval", '"Ada"', SAMPLE_CHANGED="1")  # kept until it can be read
         self.run_program("run", "changes", "--id", "s", code=4, SAMPLE_CHANGED="1")
         self.assertEqual(self.run_program("run", "changes", "--id", "s").stdout, '"Ada"\n')
         self.assertEqual(self.lines(), [7])
@@ -144,7 +146,9 @@ class Refusals(ProgramTest):
 
     def test_an_execution_that_has_ended(self):
         self.run_program("run", "greet", "--id", "g", "--input", '"Ada"')
-        for command in self.commands_for("g"):
+        *others, taint = self.commands_for("g")
+        self.run_program(*taint)  # always safe
+        for command in others:
             self.assertIn("has ended", self.run_program(*command, code=2).stderr)
 
     def test_no_data_directory(self):
