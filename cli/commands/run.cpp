@@ -218,10 +218,10 @@ class run_command {
     const auto existing = find(control, options_.id);
     start_or_find(control, options_, existing);
     awaited_execution execution{options_.workflow_type, options_.id};
-    if (existing && existing->status == execution_status::running && !existing->blocked.empty()) {
-      execution.was_blocked = true;
+    if (existing && existing->status == execution_status::running) {
+      execution.was_blocked = !existing->blocked.empty();
       execution.events = existing->events;
-      control.taint(options_.id);
+      control.taint(options_.id);  // replays it now, so that code that does not fit is found at once
     }
     if (!announced_) announce(env_, options_, existing.has_value());
     announced_ = true;
