@@ -77,6 +77,8 @@ int run_command_line(environment& env, std::vector<std::string> arguments) {
   add_data_option(app, env);
   app.footer("\"" + env.program + " COMMAND --help\" explains a command and shows examples.\n" +
              "Environment: EVERMILL_DATA (data directory), NO_COLOR (no colors).");
+  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
+  app.get_formatter()->label("Subcommands", "Commands");
   action chosen;
   add_run(app, env, chosen);
   add_list(app, env, chosen);
@@ -87,13 +89,19 @@ int run_command_line(environment& env, std::vector<std::string> arguments) {
   add_terminate(app, env, chosen);
   add_taint(app, env, chosen);
   add_bench(app, env, chosen);
+  if (arguments.empty()) {
+    env.err << app.help();
+    return static_cast<int>(exit_code::refused);
+  }
   try {
     parse(env, app, std::move(arguments));
   } catch (const CLI::Success& wanted) {  // --help, --version
     app.exit(wanted, env.out, env.err);
     return 0;
   } catch (const CLI::ParseError& error) {
-    print_error(env, std::string(error.what()) + "\nSee \"" + env.program + " --help\".");
+    std::string command;
+    for (const CLI::App* given : app.get_subcommands()) command = " " + given->get_name();
+    print_error(env, std::string(error.what()) + "\nSee \"" + env.program + command + " --help\".");
     return static_cast<int>(exit_code::refused);
   } catch (const command_error& error) {
     print_error(env, error.what());

@@ -61,11 +61,15 @@ void family_tally::apply(const std::string& workflow_id, const history_event& ev
   if (event.seq <= its.last_seq) return;
   its.last_seq = event.seq;
   ++events_;
+  std::string text = short_form(event, fields);
   if (type == "ActivityTaskScheduled") {
-    its.activities.insert(event.seq);
+    its.activities[event.seq] = text_of(fields, "activity_type");
   } else if (type == "ActivityTaskCompleted" || type == "ActivityTaskFailed" || type == "ActivityTaskTimedOut" ||
              type == "ActivityTaskCanceled") {
-    its.activities.erase(number(fields, "scheduled_seq"));
+    if (const auto closed = its.activities.find(number(fields, "scheduled_seq")); closed != its.activities.end()) {
+      text += " " + closed->second;
+      its.activities.erase(closed);
+    }
     ++(type == "ActivityTaskCompleted" ? activities_done_ : activities_failed_);
   } else if (type == "TimerStarted") {
     its.timers.insert(event.seq);
@@ -81,7 +85,7 @@ void family_tally::apply(const std::string& workflow_id, const history_event& ev
   } else if (type.starts_with("ChildWorkflowExecution") || type == "StartChildWorkflowExecutionFailed") {
     its.children.erase(number(fields, "initiated_seq"));
   }
-  last_events_.push_back((workflow_id == root_ ? "" : workflow_id + ": ") + short_form(event, fields));
+  last_events_.push_back((workflow_id == root_ ? "" : workflow_id + ": ") + text);
   if (last_events_.size() > shown_events) last_events_.pop_front();
 }
 
@@ -147,7 +151,7 @@ void progress::tick(instant now) {
 
 void progress::clear() {
   if (lines_drawn_ == 0) return;
-  env_.err << "\x1b[" << lines_drawn_ << "A\x1b[J" << std::flush;
+  env_.err << "\r\x1b[" << lines_drawn_ << "A\x1b[J" << std::flush;
   lines_drawn_ = 0;
 }
 

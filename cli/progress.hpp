@@ -39,7 +39,7 @@ class family_tally {
   struct execution {
     std::string run_id;
     std::uint64_t last_seq = 0;
-    std::set<std::uint64_t> activities;  // open ones, by the event that opened them
+    std::map<std::uint64_t, std::string> activities;  // open ones and their types, by the event that opened them
     std::set<std::uint64_t> timers;
     std::set<std::uint64_t> steps;
     std::set<std::uint64_t> children;

@@ -260,11 +260,11 @@ class run_command {
 
   exit_code park(opened_control& opened) const {
     if (!opened.local) {
-      env_.err << "\nNo longer waiting; \"" << options_.id << "\" goes on in the process that has it open.\n"
+      env_.err << "No longer waiting; \"" << options_.id << "\" goes on in the process that has it open.\n"
                << "Wait for it again with: " << resume_command(env_, options_) << std::endl;
       return exit_code::parked;
     }
-    env_.err << "\nParking \"" << options_.id << "\" (Ctrl-C again ends this process at once; nothing is lost) …" << std::endl;
+    env_.err << "Parking \"" << options_.id << "\" (Ctrl-C again ends this process at once; nothing is lost) …" << std::endl;
     { const opened_control closing = std::move(opened); }
     env_.err << "Parked. Resume it with: " << resume_command(env_, options_) << std::endl;
     return exit_code::parked;
@@ -306,7 +306,9 @@ void add_run(CLI::App& app, environment& env, action& chosen) {
                  "Examples:\n  " +
                  p + " run greet --input '{\"name\":\"Ada\"}'\n  " + p +
                  " run fulfil_order --id order-1 --input @order.json\n  echo '[1,2,3]' | " + p +
-                 " run add_up --input - --json");
+                 " run add_up --input - --json\n\n"
+                 "Workflows registered here: " +
+                 joined(env.definitions.workflow_names()));
   command.callback([&, options, input] { chosen = [&env, options, input] { return run(env, *options, *input); }; });
 }
 

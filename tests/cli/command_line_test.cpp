@@ -62,8 +62,10 @@ TEST_F(CommandLine, PrintsItsVersion) {
 
 TEST_F(CommandLine, RefusesBadUsageWithTwo) {
   EXPECT_EQ(run({}), 2);
+  EXPECT_THAT(err(), HasSubstr("Commands:"));
   EXPECT_EQ(run({"run"}), 2);
   EXPECT_EQ(run({"signal", "id", "name"}), 2);
+  EXPECT_THAT(err(), HasSubstr("See \"prog signal --help\""));
   EXPECT_EQ(run({"list", "--nonsense"}), 2);
 }
 

@@ -40,11 +40,12 @@ TEST(FamilyTally, LeavesOutWhatItHasSeen) {
   family_tally tally("root");
   for (int i = 0; i < 2; ++i) {
     tally.apply("root", event(1, "WorkflowExecutionStarted"));
-    tally.apply("root", event(2, "ActivityTaskScheduled"));
+    tally.apply("root", event(2, "ActivityTaskScheduled", R"({"activity_type":"pack"})"));
     tally.apply("root", event(3, "ActivityTaskFailed", R"({"scheduled_seq":2})"));
   }
   EXPECT_EQ(tally.activities_failed(), 1u);
   EXPECT_EQ(tally.events(), 3u);
+  EXPECT_EQ(tally.last_events().back(), "3 ActivityTaskFailed pack");
 }
 
 TEST(FamilyTally, BeginsAnewWhenTheExecutionDoes) {
@@ -86,7 +87,7 @@ TEST(Progress, DrawsOverItselfAndGoesAway) {
     EXPECT_THAT(err.str(), HasSubstr("waits for a signal: prog signal"));
     err.str("");
   }
-  EXPECT_EQ(err.str(), "\x1b[4A\x1b[J");
+  EXPECT_EQ(err.str(), "\r\x1b[4A\x1b[J");
 }
 
 }  // namespace
