@@ -78,7 +78,6 @@ int run_command_line(environment& env, std::vector<std::string> arguments) {
   app.footer("\"" + env.program + " COMMAND --help\" explains a command and shows examples.\n" +
              "Environment: EVERMILL_DATA (data directory), NO_COLOR (no colors).");
   app.get_formatter()->label("SUBCOMMAND", "COMMAND");
-  app.get_formatter()->label("Subcommands", "Commands");
   action chosen;
   add_run(app, env, chosen);
   add_list(app, env, chosen);
@@ -89,6 +88,7 @@ int run_command_line(environment& env, std::vector<std::string> arguments) {
   add_terminate(app, env, chosen);
   add_taint(app, env, chosen);
   add_bench(app, env, chosen);
+  for (CLI::App* command : app.get_subcommands({})) command->group("Commands");
   if (arguments.empty()) {
     env.err << app.help();
     return static_cast<int>(exit_code::refused);
