@@ -107,9 +107,9 @@ std::size_t family_tally::open_children() const {
   return count;
 }
 
-bool family_tally::waits_for_signal() const {
+bool family_tally::waits() const {
   const execution& its = executions_.at(root_);
-  return its.last_seq > 0 && its.activities.empty() && its.timers.empty() && its.steps.empty() && its.children.empty();
+  return its.last_seq > 0 && its.activities.empty() && its.steps.empty() && its.children.empty();
 }
 
 progress::progress(environment& env, style style, const std::string& workflow_type, const std::string& workflow_id,
@@ -133,6 +133,10 @@ std::string progress::counts() const {
   if (const std::size_t timers = tally_.open_timers(); timers > 0) text += "; timers: " + std::to_string(timers);
   if (const std::size_t open = tally_.open_children(); open > 0) text += "; child workflows: " + std::to_string(open);
   return text;
+}
+
+std::string progress::hint() const {
+  return (tally_.open_timers() > 0 ? "waits for a timer, or a signal: " : "waits for a signal: ") + signal_command_;
 }
 
 void progress::tick(instant now) {
@@ -169,19 +173,19 @@ void progress::draw(instant now) {
     env_.err << dim << fit("  " + event, width) << plain << '\n';
     ++lines_drawn_;
   }
-  if (tally_.waits_for_signal() && now - quiet_since_ >= quiet_before_hint) {
-    env_.err << fit("  waits for a signal: " + signal_command_, width) << '\n';
+  if (tally_.waits() && now - quiet_since_ >= quiet_before_hint) {
+    env_.err << fit("  " + hint(), width) << '\n';
     ++lines_drawn_;
   }
   env_.err << std::flush;
 }
 
 void progress::print_plain(instant now) {
-  const bool hint = !hinted_ && tally_.waits_for_signal() && now - quiet_since_ >= quiet_before_hint;
+  const bool due_hint = !hinted_ && tally_.waits() && now - quiet_since_ >= quiet_before_hint;
   const bool due = now - started_ >= between_lines && tally_.events() != printed_events_;
-  if (hint) {
+  if (due_hint) {
     hinted_ = true;
-    env_.err << title_ << " waits for a signal: " << signal_command_ << std::endl;
+    env_.err << title_ << ' ' << hint() << std::endl;
   } else if (due) {
     env_.err << title_ << ": " << counts() << std::endl;
     next_draw_ = now + between_lines;

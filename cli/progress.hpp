@@ -32,8 +32,8 @@ class family_tally {
   const std::deque<std::string>& last_events() const noexcept { return last_events_; }  ///< newest last
   std::uint64_t events() const noexcept { return events_; }
 
-  /// Nothing is under way that could go on by itself.
-  bool waits_for_signal() const;
+  /// Nothing is being worked on: only a signal, or a timer, makes it go on.
+  bool waits() const;
 
  private:
   struct execution {
@@ -78,6 +78,7 @@ class progress {
 
  private:
   std::string counts() const;
+  std::string hint() const;
   void draw(instant now);
   void print_plain(instant now);
 

@@ -58,15 +58,16 @@ TEST(FamilyTally, BeginsAnewWhenTheExecutionDoes) {
   EXPECT_EQ(tally.open_timers(), 1u);
 }
 
-TEST(FamilyTally, KnowsWhenOnlyASignalHelps) {
+TEST(FamilyTally, KnowsWhenNothingIsWorkedOn) {
   family_tally tally("root");
-  EXPECT_FALSE(tally.waits_for_signal());
+  EXPECT_FALSE(tally.waits());
   tally.apply("root", event(1, "WorkflowExecutionStarted"));
-  EXPECT_TRUE(tally.waits_for_signal());
   tally.apply("root", event(2, "TimerStarted"));
-  EXPECT_FALSE(tally.waits_for_signal());
-  tally.apply("root", event(3, "TimerFired", R"({"started_seq":2})"));
-  EXPECT_TRUE(tally.waits_for_signal());
+  EXPECT_TRUE(tally.waits());
+  tally.apply("root", event(3, "StepScheduled"));
+  EXPECT_FALSE(tally.waits());
+  tally.apply("root", event(4, "MarkerRecorded", R"({"scheduled_seq":3})"));
+  EXPECT_TRUE(tally.waits());
 }
 
 TEST(Progress, DrawsOverItselfAndGoesAway) {
@@ -85,9 +86,13 @@ TEST(Progress, DrawsOverItselfAndGoesAway) {
     EXPECT_THAT(err.str(), Not(HasSubstr("waits for a signal")));
     shown.tick(start + 2s);
     EXPECT_THAT(err.str(), HasSubstr("waits for a signal: prog signal"));
+    shown.apply("id\x1b[31m", event(2, "TimerStarted"));
+    shown.tick(start + 4s);
+    shown.tick(start + 6s);
+    EXPECT_THAT(err.str(), HasSubstr("waits for a timer, or a signal: prog"));
     err.str("");
   }
-  EXPECT_EQ(err.str(), "\r\x1b[4A\x1b[J");
+  EXPECT_EQ(err.str(), "\r\x1b[5A\x1b[J");
 }
 
 }  // namespace
