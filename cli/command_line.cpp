@@ -44,7 +44,7 @@ int perform(environment& env, const action& chosen) {
   try {
     const exit_code code = chosen();
     if (env.out.flush()) return static_cast<int>(code);
-    throw command_error("standard output can't be written; \"" + env.program + " describe ID\" still knows what happened");
+    throw command_error("standard output can't be written; \"" + env.program + " history ID\" shows what happened");
   } catch (const command_error& error) {
     print_error(env, error.what());
     return static_cast<int>(error.code());

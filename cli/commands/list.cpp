@@ -25,14 +25,14 @@ void print(environment& env, const list_options& options, std::vector<listed_exe
     if (options.json) {
       env.out << to_json(row) << '\n';
     } else {
-      table.push_back({row.workflow_id, row.workflow_type, state_of(row.status, row.blocked), short_time(row.started_at),
-                       short_time(row.closed_at)});
+      table.push_back({row.workflow_id, row.workflow_type, state_of(row.status, row.blocked),
+                       short_time(row.started_at), short_time(row.closed_at)});
     }
   }
   if (!options.json) print_table(env.out, std::move(table), env.width);
 }
 
-/// A page at a time, each oldest first: the tables of long lists are aligned page by page, and nothing is held.
+/// A page at a time, oldest first in it: the tables of long lists are aligned page by page, and nothing is held.
 exit_code list(environment& env, const list_options& options) {
   std::string after;
   std::size_t left = options.limit == 0 ? static_cast<std::size_t>(-1) : options.limit;

@@ -40,7 +40,8 @@ struct run_options {
 std::string data_words(const environment& env) { return " --data " + shell_word(env.data_directory.string()); }
 
 std::string resume_command(const environment& env, const run_options& options) {
-  return env.program + " run " + shell_word(options.workflow_type) + " --id " + shell_word(options.id) + data_words(env);
+  return env.program + " run " + shell_word(options.workflow_type) + " --id " + shell_word(options.id) +
+         data_words(env);
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -180,7 +181,9 @@ class run_command {
       std::string why;
       if (const auto code = attempt(why)) return *code;
       if (steady::now() - began > lasting) failures = 0;
-      if (++failures > failures_at_most) throw command_error(why + "\nResume it with: " + resume_command(env_, options_));
+      if (++failures > failures_at_most) {
+        throw command_error(why + "\nResume it with: " + resume_command(env_, options_));
+      }
       if (announced_ && !options_.json) {
         env_.err << env_.program << ": the process that ran \"" << options_.id << "\" has ended; going on" << std::endl;
       }
@@ -194,8 +197,8 @@ class run_command {
       return reach(env_, options_.workflow_type, interrupts_);
     } catch (const command_error& error) {
       if (!announced_) throw;
-      throw command_error("\"" + options_.id + "\" was left by the process that ran it and can't go on here: " + error.what() +
-                              "\nNothing is lost. Resume it, with a program that registers it: " +
+      throw command_error("\"" + options_.id + "\" was left by the process that ran it and can't go on here: " +
+                              error.what() + "\nNothing is lost. Resume it, with a program that registers it: " +
                               resume_command(env_, options_),
                           exit_code::parked);
     }
@@ -264,7 +267,8 @@ class run_command {
                << "Wait for it again with: " << resume_command(env_, options_) << std::endl;
       return exit_code::parked;
     }
-    env_.err << "Parking \"" << options_.id << "\" (Ctrl-C again ends this process at once; nothing is lost) …" << std::endl;
+    env_.err << "Parking \"" << options_.id << "\" (Ctrl-C again ends this process at once; nothing is lost) …"
+             << std::endl;
     { const opened_control closing = std::move(opened); }
     env_.err << "Parked. Resume it with: " << resume_command(env_, options_) << std::endl;
     return exit_code::parked;

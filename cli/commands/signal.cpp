@@ -23,9 +23,9 @@ exit_code send(environment& env, const signal_options& options) {
     opened.control->signal(options.id, options.name, std::move(input));
   } catch (const server::control_error& error) {
     if (error.code() != server::control_errc::stopped) throw;
-    throw command_error(std::string(error.what()) + "\nWhether it took the signal is not known; look before you send it again: " +
-                        env.program + " history " + shell_word(options.id) + " --data " +
-                        shell_word(env.data_directory.string()));
+    throw command_error(std::string(error.what()) +
+                        "\nWhether it took the signal is not known; look before you send it again: " + env.program +
+                        " history " + shell_word(options.id) + " --data " + shell_word(env.data_directory.string()));
   }
   return exit_code::completed;
 }

@@ -15,7 +15,7 @@ exit_code taint(environment& env, const std::string& id) {
 }  // namespace
 
 void add_taint(CLI::App& app, environment& env, action& chosen) {
-  CLI::App& command = *app.add_subcommand("taint", "Make an execution look again, for example a stuck one; safe to repeat");
+  CLI::App& command = *app.add_subcommand("taint", "Make an execution look again, as when it is stuck; safe to repeat");
   const auto id = std::make_shared<std::string>();
   command.add_option("ID", *id, "The workflow id")->required();
   add_data_option(command, env);
