@@ -1,19 +1,9 @@
-// The evermill binary: the command line with the workflows that come with it.
-#include "evermill/context.hpp"
+// The `evermill` program: every command, and the built-in workflow "shell".
 #include "evermill/main.hpp"
-#include "evermill/shell.hpp"
-
-namespace {
-
-/// Runs one shell command durably.
-evermill::task<evermill::shell_result> shell_workflow(evermill::context ctx, evermill::shell_command command) {
-  co_return co_await ctx.call(evermill::shell, command);
-}
-
-}  // namespace
+#include "cli/shell_workflow.hpp"
 
 int main(int argc, char** argv) {
-  evermill::registry registry;
-  registry.add("shell", shell_workflow);
-  return evermill::main(argc, argv, registry);
+  evermill::registry definitions;
+  evermill::cli::add_shell_workflow(definitions);
+  return evermill::main(argc, argv, definitions);
 }

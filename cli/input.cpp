@@ -1,30 +1,104 @@
 #include "cli/input.hpp"
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
-#include <iostream>
+#include <istream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "cli/commands.hpp"
+#include "cli/errors.hpp"
 
 namespace evermill::cli {
+namespace {
 
-payload read_input(const std::string& argument) {
-  if (argument.empty()) return {};
-  std::string text = argument;
-  if (argument == "-") {
-    text.assign(std::istreambuf_iterator<char>(std::cin), {});
-  } else if (argument.front() == '@') {
-    std::ifstream file(argument.substr(1), std::ios::binary);
-    if (!file) throw usage_error("the input file \"" + argument.substr(1) + "\" can't be read");
-    text.assign(std::istreambuf_iterator<char>(file), {});
+struct source {
+  std::string text;
+  std::string name;  // for messages
+};
+
+source read_source(std::string_view argument, std::string_view option, std::istream& in) {
+  if (argument == "-") return {{std::istreambuf_iterator<char>(in), {}}, "standard input"};
+  if (!argument.starts_with('@')) return {std::string(argument), std::string(option)};
+  const std::string path(argument.substr(1));
+  std::ifstream file(path, std::ios::binary);
+  source read{{std::istreambuf_iterator<char>(file), {}}, "file \"" + path + "\""};
+  if (!file.is_open() || file.bad()) {
+    throw command_error(std::string(option) + ": file \"" + path + "\" can't be read: " + std::strerror(errno));
   }
+  return read;
+}
+
+/// What the parser says after its own account of the place.
+std::string reason(const std::string& what) {
+  const std::size_t at = what.find(": ");
+  return at == std::string::npos ? what : what.substr(at + 2);
+}
+
+[[noreturn]] void refuse(const source& from, const nlohmann::json::parse_error& error) {
+  if (from.text.find_first_not_of(" \t\r\n") == std::string::npos) {
+    throw command_error(from.name + " is empty; JSON is expected, for example '{\"name\":\"Ada\"}', '\"text\"' or '42'");
+  }
+  const std::size_t at = std::min(error.byte == 0 ? 0 : error.byte - 1, from.text.size());
+  const auto begin = from.text.begin();
+  const auto line = 1 + std::count(begin, begin + static_cast<std::ptrdiff_t>(at), '\n');
+  const std::size_t line_start = at == 0 ? std::string::npos : from.text.rfind('\n', at - 1);
+  const std::size_t column = line_start == std::string::npos ? at + 1 : at - line_start;
+  std::string hint;
+  if (const char first = from.text.front(); std::isalpha(static_cast<unsigned char>(first))) {
+    hint = "\nA string needs quotes inside the shell's, as in '\"" + from.text.substr(0, 40) + "\"'; @FILE reads a file.";
+  }
+  throw command_error(from.name + " is not JSON: line " + std::to_string(line) + ", column " + std::to_string(column) +
+                      ": " + reason(error.what()) + hint);
+}
+
+}  // namespace
+
+payload read_json(std::string_view argument, std::string_view option, std::istream& in) {
+  const source from = read_source(argument, option, in);
   try {
-    return json_payload(nlohmann::json::parse(text).dump());
+    return json_payload(nlohmann::json::parse(from.text).dump());
+  } catch (const nlohmann::json::parse_error& error) {
+    refuse(from, error);
   } catch (const nlohmann::json::exception& error) {
-    const std::string what = error.what();
-    throw usage_error("the input is not JSON: " + what.substr(what.find("] ") + 2));
+    throw command_error(from.name + " can't be used: " + reason(error.what()));
   }
+}
+
+std::string shell_word(std::string_view text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) || std::strchr("_-./:@%+=,", c) != nullptr;
+  });
+  if (plain) return std::string(text);
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return word + "'";
+}
+
+std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
+  std::string best;
+  std::size_t best_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
+  for (const std::string& candidate : candidates) {
+    std::vector<std::vector<std::size_t>> cost(name.size() + 1, std::vector<std::size_t>(candidate.size() + 1));
+    for (std::size_t i = 0; i <= name.size(); ++i) {
+      for (std::size_t j = 0; j <= candidate.size(); ++j) {
+        if (i == 0 || j == 0) {
+          cost[i][j] = i + j;
+          continue;
+        }
+        const bool same = name[i - 1] == candidate[j - 1];
+        cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + (same ? 0u : 1u)});
+        const bool swapped = i > 1 && j > 1 && name[i - 1] == candidate[j - 2] && name[i - 2] == candidate[j - 1];
+        if (swapped) cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
+      }
+    }
+    if (const std::size_t distance = cost[name.size()][candidate.size()]; distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best;
 }
 
 }  // namespace evermill::cli

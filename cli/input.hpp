@@ -1,13 +1,23 @@
+// Reading what users type: JSON arguments and names.
 #pragma once
 
+#include <iosfwd>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "evermill/payload.hpp"
 
 namespace evermill::cli {
 
-/// The payload of an argument: JSON text, @file, or - for standard input; "" is no value. Throws usage_error that says
-/// where the JSON is wrong.
-payload read_input(const std::string& argument);
+/// A JSON argument: the text itself, "@FILE", or "-" for standard input. Written back without blanks and with sorted keys,
+/// so that the same value given twice is the same input. Throws command_error that names line and column.
+payload read_json(std::string_view argument, std::string_view option, std::istream& in);
+
+/// `text` as one word of a POSIX shell's command line.
+std::string shell_word(std::string_view text);
+
+/// The candidate that is most like `name`, or "" when none is near. Optimal string alignment distance (Damerau 1964).
+std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
 
 }  // namespace evermill::cli

@@ -1,97 +1,48 @@
 #include "evermill/main.hpp"
 
-#include <CLI/CLI.hpp>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <iostream>
 
-#include "cli/commands.hpp"
-#include "evermill/bench.hpp"
-#include "evermill/engine.hpp"
+#include "cli/environment.hpp"
 
 namespace evermill {
 namespace {
 
-using command = int (*)(const cli::settings&);
+constexpr std::size_t default_width = 80;
 
-int guarded(const std::function<int()>& call) {
-  try {
-    return call();
-  } catch (const cli::usage_error& error) {
-    std::cerr << "evermill: " << error.what() << "\n";
-    return cli::bad_usage;
-  } catch (const engine_error& error) {
-    std::cerr << "evermill: " << error.what() << "\n";
-    const bool input = error.code() != engine_errc::storage && error.code() != engine_errc::unavailable;
-    return input ? cli::bad_usage : cli::failed;
-  } catch (const std::exception& error) {
-    std::cerr << "evermill: " << error.what() << "\n";
-    return cli::failed;
-  }
+std::string variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::size_t terminal_width(int descriptor) {
+  winsize size{};
+  if (::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return default_width;
 }
 
 }  // namespace
 
 int main(int argc, char** argv, registry definitions) {
-  CLI::App app{"evermill: durable workflows. State is kept in a data directory; every command names it with --data."};
-  app.require_subcommand(1);
-  app.set_version_flag("--version", "evermill 0.1.0");
-  cli::settings s;
-  s.definitions = definitions;
-  if (const char* data = std::getenv("EVERMILL_DATA")) s.data = data;
-  bench_options bench;
-  int code = 0;
-
-  const auto add = [&](const char* name, const char* help, const char* example, command what) {
-    CLI::App* sub = app.add_subcommand(name, help);
-    sub->footer(std::string("Example:\n  ") + example);
-    sub->add_option("--data", s.data, "Data directory (default: $EVERMILL_DATA, or ./evermill-data)");
-    sub->callback([&, what] { code = guarded([&] { return what(s); }); });
-    return sub;
-  };
-  CLI::App* run = add("run", "Run one workflow to its end, or go on with it where the id exists",
-                      "run fulfil_order --id o-1 --input '{\"card\":\"4111\",\"cents\":1299}'", cli::run);
-  run->add_option("NAME", s.name, "Registered workflow")->required();
-  run->add_option("--input", s.input, "JSON, @FILE or - (standard input)");
-  run->add_option("--id", s.id, "Workflow id (default: a new one)");
-  run->add_flag("--json", s.json, "No progress display");
-  CLI::App* list = add("list", "List executions", "list --data ./evermill-data", cli::list);
-  list->add_flag("--json", s.json, "A JSON object per line");
-  const auto add_for_id = [&](const char* name, const char* help, const char* example, command what) {
-    CLI::App* sub = add(name, help, example, what);
-    sub->add_option("ID", s.id, "Workflow id")->required();
-    return sub;
-  };
-  add_for_id("describe", "Show one execution: status, open activities, timers", "describe o-1", cli::describe)
-      ->add_flag("--json", s.json, "As a JSON object");
-  add_for_id("history", "Show the events of an execution", "history o-1 --json", cli::history)
-      ->add_flag("--json", s.json, "A JSON object per line");
-  CLI::App* signal = add_for_id("signal", "Send a signal; durable when the command returns",
-                                "signal o-1 approval '{\"by\":\"ann\"}'", cli::signal);
-  signal->add_option("NAME", s.name, "Signal name")->required();
-  signal->add_option("JSON", s.input, "JSON, @FILE or -");
-  add_for_id("cancel", "Ask an execution to end itself; it may clean up", "cancel o-1", cli::cancel);
-  add_for_id("terminate", "End an execution now; its code is not asked", "terminate o-1", cli::terminate);
-  add_for_id("taint", "Look at an execution again; safe to repeat", "taint o-1", cli::taint);
-
-  CLI::App* measure = app.add_subcommand("bench", "Measure this machine");
-  measure->footer("Example:\n  bench --workload steps10 --instances 20000 --json");
-  measure->add_option("--workload", bench.workload, "steps10, start, fan100 or chain40")->required();
-  measure->add_option("--instances", bench.instances, "How many");
-  measure->add_option("--data", bench.data_directory, "Data directory (default: a temporary one)");
-  measure->add_option("--partitions", bench.partitions, "Partitions of a new directory");
-  measure->add_option("--in-flight", bench.in_flight, "Instances at once");
-  measure->add_option("--native-threads", bench.native_threads, "Threads for activities");
-  measure->add_flag("--json", bench.json, "One JSON line");
-  measure->add_flag("!--no-sync", bench.sync, "Do not sync (durability: none)");
-  measure->callback([&] { code = guarded([&] { return run_bench(bench, std::cout, std::cerr); }); });
-
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int result = app.exit(error);
-    return result == 0 ? 0 : cli::bad_usage;
-  }
-  return code;
+  const bool err_is_terminal = ::isatty(STDERR_FILENO) == 1 && variable("TERM") != "dumb";
+  const std::string data = variable("EVERMILL_DATA");
+  // Tables that go to a file or another program are not cut.
+  const bool out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  cli::environment env{.in = std::cin,
+                       .out = std::cout,
+                       .err = std::cerr,
+                       .definitions = definitions,
+                       .program = argc > 0 ? argv[0] : "evermill",
+                       .data_directory = data.empty() ? "evermill-data" : data,
+                       .err_is_terminal = err_is_terminal,
+                       .color = err_is_terminal && variable("NO_COLOR").empty(),
+                       .width = out_is_terminal   ? terminal_width(STDOUT_FILENO)
+                                : err_is_terminal ? terminal_width(STDERR_FILENO)
+                                                  : static_cast<std::size_t>(-1)};
+  return cli::run_command_line(env, {argv + std::min(argc, 1), argv + argc});
 }
 
 }  // namespace evermill

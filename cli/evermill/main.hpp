@@ -1,14 +1,25 @@
-// The command line, for evermill's own binary and for every program that has workflows.
+// A complete command line for a program with workflows of its own:
+//
+//   int main(int argc, char** argv) {
+//     evermill::registry registry;
+//     registry.add("greet", greet);
+//     return evermill::main(argc, argv, registry);
+//   }
+//
+// gives it `run`, `list`, `describe`, `history`, `signal`, `cancel`, `terminate`, `taint` and `bench`; `--help` explains
+// each.
 #pragma once
 
 #include "evermill/registry.hpp"
 
 namespace evermill {
 
-/// `int main(int argc, char** argv) { return evermill::main(argc, argv, registry); }` gives a program the commands run,
-/// list, describe, history, signal, cancel, terminate, taint and bench. Returns the process's exit code: 0 completed,
-/// 1 failed, timed out or terminated, 2 bad usage or input, 3 canceled, 4 stuck, 5 parked.
-/// While `run` runs, SIGINT and SIGTERM park the execution; otherwise no signal handler is installed.
+/// Runs the command and returns the process's exit code: 0 completed (or the command did what it says), 1 failed, timed
+/// out or terminated, 2 bad usage, input or data directory, 3 canceled, 4 stuck, 5 parked.
+///
+/// The data directory is --data, else the environment's EVERMILL_DATA, else ./evermill-data. While `run` runs, SIGINT and
+/// SIGTERM are handled: the first parks the execution, a second of the same kind ends the process. Call it once, from the
+/// main thread. Does not throw.
 int main(int argc, char** argv, registry definitions);
 
 }  // namespace evermill

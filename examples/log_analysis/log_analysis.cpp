@@ -25,7 +25,7 @@ using evermill::task;
 
 struct request {
   std::vector<std::string> roots = {"/var/log", "/usr/share/doc"};
-  int max_files = 400;
+  int max_files = 800;                ///< an equal share of them from each root
   bool auto_approve = true;           ///< false: waits for the signal "approve"
   int pause_ms = 0;                   ///< spent on each file, so that there is time to kill it
   int fail_first_percent = 10;        ///< of the files fail at their first attempt, to show retries
@@ -83,20 +83,26 @@ void note_effect(const std::string& effects, const evermill::activity_context& a
   ::close(file);
 }
 
-std::vector<std::string> do_list_files(const request& wanted) {
+std::vector<std::string> files_under(const std::string& root, std::size_t limit) {
   std::vector<std::string> found;
-  for (const std::string& root : wanted.roots) {
-    const auto options = fs::directory_options::skip_permission_denied;
-    std::error_code error;
-    for (fs::recursive_directory_iterator it(root, options, error), end; it != end; it.increment(error)) {
-      if (it->is_regular_file(error) && it->path().extension() != ".gz") found.push_back(it->path().string());
-    }
+  std::error_code error;
+  fs::recursive_directory_iterator it(root, fs::directory_options::skip_permission_denied, error);
+  for (const fs::recursive_directory_iterator end; it != end; it.increment(error)) {
+    if (it->is_regular_file(error) && it->path().extension() != ".gz") found.push_back(it->path().string());
   }
   std::sort(found.begin(), found.end());
-  if (found.size() > static_cast<std::size_t>(wanted.max_files)) {
-    found.resize(static_cast<std::size_t>(wanted.max_files));
-  }
+  if (found.size() > limit) found.resize(limit);
   return found;
+}
+
+std::vector<std::string> do_list_files(const request& wanted) {
+  std::vector<std::string> all;
+  const std::size_t share = static_cast<std::size_t>(wanted.max_files) / std::max<std::size_t>(wanted.roots.size(), 1);
+  for (const std::string& root : wanted.roots) {
+    std::vector<std::string> found = files_under(root, share);
+    all.insert(all.end(), found.begin(), found.end());
+  }
+  return all;
 }
 
 counts do_analyse_file(const evermill::activity_context& about, const file_job& job) {

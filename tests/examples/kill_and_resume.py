@@ -34,7 +34,7 @@ def completed_children(folder):
     rows = subprocess.run(command(folder, "list", "--json"), check=True, capture_output=True, text=True).stdout
     done = 0
     for row in rows.splitlines():
-        child = json.loads(row)["id"]
+        child = json.loads(row)["workflow_id"]
         events = subprocess.run(command(folder, "history", child, "--json"), check=True, capture_output=True, text=True)
         done += sum('"type":"ActivityTaskCompleted"' in line for line in events.stdout.splitlines())
     return done

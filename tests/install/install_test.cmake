@@ -36,3 +36,22 @@ endforeach()
 if(EXISTS ${BUILD}/cli AND NOT EXISTS ${prefix}/bin/evermill)
   message(FATAL_ERROR "the evermill command was not installed")
 endif()
+
+# The README's program, as it stands there, with the installed command line.
+file(READ ${SOURCE}/README.md readme)
+string(FIND "${readme}" "```cpp\n" begin)
+string(SUBSTRING "${readme}" ${begin} -1 program)
+string(SUBSTRING "${program}" 7 -1 program)
+string(FIND "${program}" "```" end)
+string(SUBSTRING "${program}" 0 ${end} program)
+file(WRITE ${SCRATCH}/orders/main.cpp "${program}")
+file(WRITE ${SCRATCH}/orders/CMakeLists.txt
+     "cmake_minimum_required(VERSION 3.22)\nproject(orders LANGUAGES CXX)\nfind_package(evermill REQUIRED)\n"
+     "add_executable(orders main.cpp)\ntarget_link_libraries(orders PRIVATE evermill::evermill)\n")
+run(${CMAKE_COMMAND} -S ${SCRATCH}/orders -B ${SCRATCH}/orders-build -G ${GENERATOR} -DCMAKE_PREFIX_PATH=${prefix}
+    -DCMAKE_BUILD_TYPE=${BUILD_TYPE} -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${sanitize})
+run(${CMAKE_COMMAND} --build ${SCRATCH}/orders-build)
+run(${SCRATCH}/orders-build/orders run --help)
+if(NOT output MATCHES "Workflows registered here: fulfil_order")
+  message(FATAL_ERROR "the README's program printed '${output}'")
+endif()

@@ -1,0 +1,41 @@
+// Printing: values as JSON, times, tables.
+#pragma once
+
+#include <chrono>
+#include <iosfwd>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "evermill/engine.hpp"
+
+namespace evermill::cli {
+
+using time_point = std::chrono::sys_time<std::chrono::microseconds>;
+
+/// The payload as one line of JSON: itself where it is JSON, null where it is nothing, else
+/// {"content_type":…,"type_name":…,"base64":…}.
+std::string to_json(const std::optional<payload>& value);
+/// Of one that did not complete, in one line: {"workflow_id":…,"status":…,"type":…,"message":…,"kind":…,"details":…,
+/// "cause":{…}}; details are null and cause is left out where there are none.
+std::string to_json(const std::string& workflow_id, const execution_end& end);
+std::string to_json(const listed_execution& row);
+std::string to_json(const execution_description& about);
+
+/// "2026-05-01T12:00:00.000000Z"
+std::string iso_time(time_point time);
+/// "2026-05-01 12:00:00" in UTC, for tables.
+std::string short_time(time_point time);
+/// "1h 02m", "3m 05s", "12.3s", "45ms"
+std::string duration_text(std::chrono::microseconds duration);
+
+/// "running", "stuck", …: what matters most about it.
+std::string state_of(execution_status status, const std::string& blocked);
+
+/// Without control characters, which could take over the terminal, and at most `width` columns wide ("…" marks a cut).
+std::string fit(std::string_view text, std::size_t width);
+
+/// Rows under a header in aligned columns of together at most `width` columns: the widest give way first.
+void print_table(std::ostream& out, std::vector<std::vector<std::string>> rows, std::size_t width);
+
+}  // namespace evermill::cli

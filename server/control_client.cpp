@@ -1,0 +1,246 @@
+#include "server/control_client.hpp"
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+#include <grpcpp/support/client_callback.h>
+
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "messages/control.grpc.pb.h"
+#include "server/conversions.hpp"
+#include "server/socket_path.hpp"
+#include "workflow/conversions.hpp"
+
+namespace evermill::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds answer_limit{60};  // of requests that wait for a commit at most
+constexpr std::size_t max_reply_bytes = 256u << 20;
+
+/// The waits that are under way, so that they can be ended.
+class open_calls {
+ public:
+  void add(grpc::ClientContext* call) {
+    std::lock_guard lock(mutex_);
+    calls_.insert(call);
+  }
+  void remove(grpc::ClientContext* call) {
+    std::lock_guard lock(mutex_);
+    calls_.erase(call);
+    none_.notify_all();  // under the lock: this object goes as soon as the last call has left
+  }
+  void cancel_all() {
+    std::unique_lock lock(mutex_);
+    for (grpc::ClientContext* call : calls_) call->TryCancel();
+    none_.wait(lock, [this] { return calls_.empty(); });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable none_;
+  std::set<grpc::ClientContext*> calls_;
+};
+
+struct wait_call {
+  grpc::ClientContext context;
+  wire::WaitRequest request;
+  wire::WaitReply reply;
+};
+
+class follower final : public grpc::ClientReadReactor<wire::FollowReply> {
+ public:
+  follower(wire::Control::Stub& stub, std::string_view workflow_id,
+           std::function<void(const execution_progress&)> on_progress)
+      : on_progress_(std::move(on_progress)) {
+    request_.set_workflow_id(std::string(workflow_id));
+    stub.async()->Follow(&context_, &request_, this);
+    StartRead(&reply_);
+    StartCall();
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return ready_ || done_; });
+  }
+  ~follower() override {
+    context_.TryCancel();
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return done_; });
+  }
+
+  void OnReadInitialMetadataDone(bool) override { set(ready_); }
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    on_progress_({reply_.workflow_id(), from_wire(reply_.event())});
+    StartRead(&reply_);
+  }
+  void OnDone(const grpc::Status&) override { set(done_); }
+
+ private:
+  void set(bool& flag) {
+    std::lock_guard lock(mutex_);
+    flag = true;
+    changed_.notify_all();
+  }
+
+  std::function<void(const execution_progress&)> on_progress_;
+  grpc::ClientContext context_;
+  wire::FollowRequest request_;
+  wire::FollowReply reply_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ready_ = false;
+  bool done_ = false;
+};
+
+class remote_control final : public control {
+ public:
+  remote_control(const fs::path& data_directory, std::chrono::milliseconds limit)
+      : who_("the process that has data directory \"" + data_directory.string() + "\" open") {
+    const fs::path name = socket_file(data_directory).filename();
+    const fs::path socket = short_directory(data_directory, name.native().size()) / name;
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(static_cast<int>(max_reply_bytes));
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a socket that was replaced is another process
+    stub_ = wire::Control::NewStub(
+        grpc::CreateCustomChannel(grpc_address(socket), grpc::InsecureChannelCredentials(), arguments));
+    greet(limit);
+  }
+  ~remote_control() override { waits_.cancel_all(); }
+
+  control_status status() override {
+    const wire::StatusReply reply = ask(&wire::Control::Stub::Status, status_request());
+    return {reply.version(), reply.process_id(), {reply.workflow_types().begin(), reply.workflow_types().end()},
+            reply.durability(), reply.live_instances()};
+  }
+  started_execution start(std::string_view workflow_type, payload input, start_options options) override {
+    wire::StartRequest request;
+    request.set_workflow_id(std::move(options.id));
+    request.set_workflow_type(std::string(workflow_type));
+    workflow::to_message(std::move(input), *request.mutable_input());
+    const wire::StartReply reply = ask(&wire::Control::Stub::Start, request);
+    return {reply.workflow_id(), reply.run_id(), reply.existed()};
+  }
+  void signal(std::string_view workflow_id, std::string_view signal_name, payload input) override {
+    wire::SignalRequest request;
+    request.set_workflow_id(std::string(workflow_id));
+    request.set_signal_name(std::string(signal_name));
+    workflow::to_message(std::move(input), *request.mutable_input());
+    ask(&wire::Control::Stub::Signal, request);
+  }
+  void cancel(std::string_view workflow_id, std::string_view reason) override {
+    wire::CancelRequest request;
+    request.set_workflow_id(std::string(workflow_id));
+    request.set_reason(std::string(reason));
+    ask(&wire::Control::Stub::Cancel, request);
+  }
+  void terminate(std::string_view workflow_id, std::string_view reason) override {
+    wire::TerminateRequest request;
+    request.set_workflow_id(std::string(workflow_id));
+    request.set_reason(std::string(reason));
+    ask(&wire::Control::Stub::Terminate, request);
+  }
+  void taint(std::string_view workflow_id) override {
+    wire::TaintRequest request;
+    request.set_workflow_id(std::string(workflow_id));
+    ask(&wire::Control::Stub::Taint, request);
+  }
+
+  void wait(std::string_view workflow_id, end_callback answer) override {
+    auto call = std::make_shared<wait_call>();
+    call->request.set_workflow_id(std::string(workflow_id));
+    waits_.add(&call->context);
+    stub_->async()->Wait(&call->context, &call->request, &call->reply,
+                         [this, call, answer = std::move(answer)](const grpc::Status& status) {
+                           if (status.ok()) {
+                             answer(std::nullopt, from_wire(call->reply));
+                           } else {
+                             answer(to_error(status, who_), {});
+                           }
+                           waits_.remove(&call->context);
+                         });
+  }
+
+  execution_description describe(std::string_view workflow_id) override {
+    wire::DescribeRequest request;
+    request.set_workflow_id(std::string(workflow_id));
+    return from_wire(ask(&wire::Control::Stub::Describe, request));
+  }
+  std::vector<listed_execution> list(std::string_view after, std::size_t limit) override {
+    wire::ListRequest request;
+    request.set_after(std::string(after));
+    request.set_limit(static_cast<std::uint32_t>(std::min(limit, max_page_rows)));
+    std::vector<listed_execution> page;
+    if (limit == 0) return page;
+    const wire::ListReply reply = ask(&wire::Control::Stub::List, request);
+    for (const wire::ListedExecution& row : reply.executions()) page.push_back(from_wire(row));
+    return page;
+  }
+  std::vector<history_event> history(std::string_view workflow_id, std::uint64_t from_seq, std::size_t limit) override {
+    wire::HistoryRequest request;
+    request.set_workflow_id(std::string(workflow_id));
+    request.set_from_seq(from_seq);
+    request.set_limit(static_cast<std::uint32_t>(std::min(limit, max_page_rows)));
+    std::vector<history_event> page;
+    if (limit == 0) return page;
+    const wire::HistoryReply reply = ask(&wire::Control::Stub::History, request);
+    for (const wire::HistoryEvent& event : reply.events()) page.push_back(from_wire(event));
+    return page;
+  }
+  std::shared_ptr<void> follow(std::string_view workflow_id,
+                               std::function<void(const execution_progress&)> on_progress) override {
+    return std::make_shared<follower>(*stub_, workflow_id, std::move(on_progress));
+  }
+
+ private:
+  template <class Request, class Reply>
+  using method = grpc::Status (wire::Control::Stub::*)(grpc::ClientContext*, const Request&, Reply*);
+
+  template <class Request, class Reply>
+  Reply ask(method<Request, Reply> call, const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + answer_limit);
+    Reply reply;
+    const grpc::Status status = ((*stub_).*call)(&context, request, &reply);
+    if (!status.ok()) throw to_error(status, who_);
+    return reply;
+  }
+
+  static wire::StatusRequest status_request() {
+    wire::StatusRequest request;
+    request.set_protocol(protocol_version);
+    return request;
+  }
+
+  void greet(std::chrono::milliseconds limit) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + limit);
+    wire::StatusReply reply;
+    const grpc::Status status = stub_->Status(&context, status_request(), &reply);
+    if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED ||
+        (status.ok() && reply.protocol() != protocol_version)) {
+      throw control_error(control_errc::incompatible,
+                          who_ + " speaks another protocol (" + std::to_string(reply.protocol()) + ", here " +
+                              std::to_string(protocol_version) + "); use the same version of evermill for both");
+    }
+    if (!status.ok()) throw control_error(control_errc::unreachable, who_ + " does not answer on its socket");
+  }
+
+  const std::string who_;
+  std::unique_ptr<wire::Control::Stub> stub_;
+  open_calls waits_;
+};
+
+}  // namespace
+
+std::unique_ptr<control> connect(const fs::path& data_directory, std::chrono::milliseconds limit) {
+  return std::make_unique<remote_control>(data_directory, limit);
+}
+
+}  // namespace evermill::server

@@ -1,0 +1,16 @@
+// Control of an engine in another process.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+
+#include "server/control.hpp"
+
+namespace evermill::server {
+
+/// Connects to the process that has the data directory open, and asks who it is. Throws control_error: unreachable when
+/// nobody answers within `limit`, incompatible.
+std::unique_ptr<control> connect(const std::filesystem::path& data_directory, std::chrono::milliseconds limit);
+
+}  // namespace evermill::server

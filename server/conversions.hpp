@@ -1,0 +1,35 @@
+// Between the interface's values and the protocol's messages.
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include <cstdint>
+
+#include "messages/control.pb.h"
+#include "server/control.hpp"
+
+namespace evermill::server {
+
+namespace wire = evermill::control::v1;
+
+/// Raised when a caller or a process of another protocol can't be served.
+inline constexpr std::uint32_t protocol_version = 1;
+
+/// Pages are cut at this size, well below gRPC's limit of 4 MiB for a message.
+inline constexpr std::size_t max_page_bytes = 1u << 20;
+inline constexpr std::size_t max_page_rows = 1000;
+
+grpc::Status to_status(const control_error& error);
+/// Of a call that did not succeed. `who` names the other process.
+control_error to_error(const grpc::Status& status, const std::string& who);
+
+void to_wire(const listed_execution& from, wire::ListedExecution& to);
+void to_wire(const execution_description& from, wire::DescribeReply& to);
+void to_wire(const history_event& from, wire::HistoryEvent& to);
+void to_wire(const execution_end& from, wire::WaitReply& to);
+listed_execution from_wire(const wire::ListedExecution& from);
+execution_description from_wire(const wire::DescribeReply& from);
+history_event from_wire(const wire::HistoryEvent& from);
+execution_end from_wire(const wire::WaitReply& from);
+
+}  // namespace evermill::server

@@ -1,0 +1,89 @@
+#include "server/local_control.hpp"
+
+#include <unistd.h>
+
+namespace evermill::server {
+namespace {
+
+template <class F>
+auto translated(F&& call) {
+  try {
+    return call();
+  } catch (const engine_error& error) {
+    throw to_control_error(error);
+  }
+}
+
+control_errc to_control_errc(engine_errc code) {
+  switch (code) {
+    case engine_errc::invalid_argument: return control_errc::invalid_argument;
+    case engine_errc::unknown_workflow: return control_errc::unknown_workflow;
+    case engine_errc::not_found: return control_errc::not_found;
+    case engine_errc::already_exists: return control_errc::already_exists;
+    case engine_errc::closed: return control_errc::closed;
+    case engine_errc::locked:
+    case engine_errc::storage: return control_errc::storage;
+    case engine_errc::overloaded: return control_errc::overloaded;
+    case engine_errc::unavailable: return control_errc::stopped;
+  }
+  return control_errc::internal;
+}
+
+}  // namespace
+
+control_error to_control_error(const engine_error& error) { return {to_control_errc(error.code()), error.what()}; }
+
+control_status local_control::status() {
+  return translated([&] {
+    const engine_statistics now = engine_.statistics();
+    return control_status{std::string(version()), ::getpid(), engine_.definitions().workflow_names(), now.durability,
+                          now.live_instances};
+  });
+}
+
+started_execution local_control::start(std::string_view workflow_type, payload input, start_options options) {
+  return translated([&] { return engine_.start(workflow_type, std::move(input), std::move(options)); });
+}
+
+void local_control::signal(std::string_view workflow_id, std::string_view signal_name, payload input) {
+  translated([&] { engine_.signal(workflow_id, signal_name, std::move(input)); });
+}
+
+void local_control::cancel(std::string_view workflow_id, std::string_view reason) {
+  translated([&] { engine_.cancel(workflow_id, reason); });
+}
+
+void local_control::terminate(std::string_view workflow_id, std::string_view reason) {
+  translated([&] { engine_.terminate(workflow_id, reason); });
+}
+
+void local_control::taint(std::string_view workflow_id) {
+  translated([&] { engine_.taint(workflow_id); });
+}
+
+void local_control::wait(std::string_view workflow_id, end_callback answer) {
+  engine_.wait(workflow_id, [answer = std::move(answer)](std::optional<engine_error> error, execution_end end) {
+    if (error) return answer(to_control_error(*error), {});
+    answer(std::nullopt, std::move(end));
+  });
+}
+
+execution_description local_control::describe(std::string_view workflow_id) {
+  return translated([&] { return engine_.describe(workflow_id); });
+}
+
+std::vector<listed_execution> local_control::list(std::string_view after, std::size_t limit) {
+  return translated([&] { return engine_.list(after, limit); });
+}
+
+std::vector<history_event> local_control::history(std::string_view workflow_id, std::uint64_t from_seq,
+                                                  std::size_t limit) {
+  return translated([&] { return engine_.history(workflow_id, from_seq, limit); });
+}
+
+std::shared_ptr<void> local_control::follow(std::string_view workflow_id,
+                                            std::function<void(const execution_progress&)> on_progress) {
+  return translated([&] { return engine_.follow(workflow_id, std::move(on_progress)); });
+}
+
+}  // namespace evermill::server

@@ -1,0 +1,167 @@
+// An engine in this process, reached over its socket as another process would.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <future>
+
+#include "evermill/context.hpp"
+#include "server/control_client.hpp"
+#include "server/control_server.hpp"
+#include "server/socket_path.hpp"
+
+namespace evermill::server {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr std::chrono::seconds limit{60};
+constexpr signal<std::string> go{.name = "go"};
+
+task<std::string> waits(context ctx) {
+  std::string what = co_await ctx.wait(go);
+  co_return what;
+}
+
+registry definitions() {
+  registry all;
+  all.add("waits", waits);
+  return all;
+}
+
+class ControlSocket : public ::testing::Test {
+ protected:
+  ControlSocket() {
+    std::string name = (std::filesystem::path(::testing::TempDir()) / "evermill-server-XXXXXX").string();
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    directory_ = name;
+    engine_.emplace(definitions(), engine_options{.data_directory = directory_});
+  }
+  ~ControlSocket() override {
+    server_.reset();
+    engine_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void serve() { server_ = std::make_unique<control_server>(*engine_, directory_); }
+  std::unique_ptr<control> client() { return connect(directory_, limit); }
+
+  std::filesystem::path directory_;
+  std::optional<engine> engine_;
+  std::unique_ptr<control_server> server_;
+};
+
+control_errc code_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const control_error& error) {
+    return error.code();
+  }
+  ADD_FAILURE() << "it did not throw";
+  return control_errc::internal;
+}
+
+TEST_F(ControlSocket, CarriesEveryRequest) {
+  serve();
+  const auto there = client();
+  EXPECT_EQ(there->status().process_id, ::getpid());
+  EXPECT_THAT(there->status().workflow_types, ElementsAre("waits"));
+  EXPECT_FALSE(there->start("waits", {}, {.id = "w"}).existed);
+  EXPECT_TRUE(there->start("waits", {}, {.id = "w"}).existed);
+  there->taint("w");
+  there->signal("w", "go", json_payload("\"now\""));
+  EXPECT_EQ(wait(*there, "w").result, json_payload("\"now\""));
+  EXPECT_EQ(there->describe("w").status, execution_status::completed);
+  ASSERT_EQ(there->list("", 10).size(), 1u);
+  EXPECT_EQ(there->list("", 10)[0].workflow_id, "w");
+  const auto events = there->history("w", 2, 1);
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].type, "WorkflowExecutionSignaled");
+  there->start("waits", {}, {.id = "c"});
+  there->cancel("c", "why");
+  EXPECT_EQ(wait(*there, "c").status, execution_status::canceled);
+  there->start("waits", {}, {.id = "t"});
+  there->terminate("t", "enough");
+  const execution_end end = wait(*there, "t");
+  EXPECT_EQ(end.status, execution_status::terminated);
+  EXPECT_EQ(end.cause.value().message, "enough");
+}
+
+TEST_F(ControlSocket, CarriesErrors) {
+  serve();
+  const auto there = client();
+  EXPECT_EQ(code_of([&] { there->describe("no"); }), control_errc::not_found);
+  EXPECT_EQ(code_of([&] { wait(*there, "no"); }), control_errc::not_found);
+  EXPECT_EQ(code_of([&] { there->start("unknown", {}, {}); }), control_errc::unknown_workflow);
+  EXPECT_EQ(code_of([&] { there->start("waits", {}, {.id = "\n"}); }), control_errc::invalid_argument);
+  there->start("waits", {}, {.id = "w"});
+  EXPECT_EQ(code_of([&] { there->start("waits", json_payload("1"), {.id = "w"}); }), control_errc::already_exists);
+  there->terminate("w", "");
+  EXPECT_EQ(code_of([&] { there->signal("w", "go", {}); }), control_errc::closed);
+}
+
+TEST_F(ControlSocket, FollowsEventsInOrder) {
+  serve();
+  const auto there = client();
+  there->start("waits", {}, {.id = "w"});
+  std::promise<void> completed;
+  std::vector<std::string> types;
+  const auto following = there->follow("w", [&](const execution_progress& what) {
+    types.push_back(what.event.type);
+    if (what.event.type == "WorkflowExecutionCompleted") completed.set_value();
+  });
+  there->signal("w", "go", json_payload("\"now\""));
+  ASSERT_EQ(completed.get_future().wait_for(limit), std::future_status::ready);
+  EXPECT_THAT(types, ElementsAre("WorkflowExecutionSignaled", "WorkflowExecutionCompleted"));
+}
+
+TEST_F(ControlSocket, TellsHowManyWaitAndEndsTheirWaitsWhenItStops) {
+  serve();
+  const auto there = client();
+  there->start("waits", {}, {.id = "w"});
+  EXPECT_EQ(server_->waiting_calls(), 0u);
+  std::promise<std::optional<control_error>> answered;
+  there->wait("w", [&](std::optional<control_error> error, const execution_end&) { answered.set_value(error); });
+  const auto following = there->follow("w", [](const execution_progress&) {});
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (server_->waiting_calls() != 1 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_EQ(server_->waiting_calls(), 1u);
+  server_.reset();
+  const auto error = answered.get_future().get();
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code(), control_errc::stopped);
+  EXPECT_EQ(engine_->describe("w").status, execution_status::running);
+}
+
+TEST_F(ControlSocket, IsItsUsersAloneAndGoesWithTheServer) {
+  serve();
+  struct stat about {};
+  ASSERT_EQ(::lstat(socket_file(directory_).c_str(), &about), 0);
+  EXPECT_TRUE(S_ISSOCK(about.st_mode));
+  EXPECT_EQ(about.st_mode & 0777, 0600u);
+  server_.reset();
+  EXPECT_NE(::lstat(socket_file(directory_).c_str(), &about), 0);
+  EXPECT_EQ(code_of([&] { client(); }), control_errc::unreachable);
+}
+
+TEST_F(ControlSocket, TakesThePlaceOfAStaleSocketOnly) {
+  serve();
+  std::filesystem::rename(socket_file(directory_), directory_ / "evermill.kept");
+  server_.reset();
+  std::filesystem::rename(directory_ / "evermill.kept", socket_file(directory_));
+  EXPECT_EQ(code_of([&] { client(); }), control_errc::unreachable);
+  serve();
+  EXPECT_EQ(client()->status().process_id, ::getpid());
+  server_.reset();
+  std::ofstream(socket_file(directory_)) << "somebody's";
+  EXPECT_EQ(code_of([&] { serve(); }), control_errc::unreachable);
+  EXPECT_TRUE(std::filesystem::exists(socket_file(directory_)));
+}
+
+}  // namespace
+}  // namespace evermill::server
