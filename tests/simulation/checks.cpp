@@ -39,6 +39,7 @@ void simulation::calm_down() {
   calm_ = true;
   disk_.clear_fault();
   definitions_ = all_definitions_;
+  backend_.set_serves(true);
   hooks().changed_from_leaf = -1;
   run_to_rest();
   for (int round = 0; round < settle_rounds && !wrong(); ++round) {
@@ -88,6 +89,14 @@ bool simulation::settle_open_executions() {
   return !wanted.empty();
 }
 
+/// After each restart: what is durable is what the programs would have done.
+void simulation::check_journals() {
+  for (const auto& [id, journal] : store_.journals()) {
+    const prediction p = predict(journal.workflow_id, id.run, journal.turns);
+    if (!p.mismatch.empty()) record_.finding(name_of(id, journal) + ": " + p.mismatch + text_of(journal));
+  }
+}
+
 void simulation::check_everything() {
   if (wrong()) return;
   clients_->check_all_answered();
@@ -127,7 +136,8 @@ void simulation::check_attempts(const run_id& id, const durable_journal& journal
       const auto& f = e.activity_task_failed();
       const bool lost = f.failure().kind() == messages::Failure::LOST;
       if (lost) record_.count("activity lost for good");
-      check(f.scheduled_seq(), f.attempt(), "failed " + f.failure().message(), lost);
+      const bool missing = f.failure().kind() == messages::Failure::NOT_REGISTERED;
+      check(f.scheduled_seq(), f.attempt(), "failed " + f.failure().message(), lost || missing);
     } else if (e.has_activity_task_timed_out()) {
       check(e.activity_task_timed_out().scheduled_seq(), e.activity_task_timed_out().attempt(), "timed out", false);
     } else if (e.has_activity_task_canceled()) {

@@ -77,17 +77,15 @@ std::vector<clients::place> clients::places_of(const request& what) const {
     if (journal.workflow_id != what.workflow_id) continue;
     for (const messages::TurnRecord& turn : journal.turns) {
       for (const messages::Event& e : turn.events()) {
-        if (is_request(e, what)) found.push_back({"run " + std::to_string(id.run), id, false});
+        if (is_request(e, what)) found.push_back({"run " + std::to_string(id.run), false});
       }
     }
   }
   for (auto rows = store_.durable_rows().scan(storage::family::inbox, "", ""); rows->valid(); rows->next()) {
     messages::DecisionEvent parked;
     if (!storage::parse_message(storage::family::inbox, rows->key(), rows->value(), "parked", parked)) continue;
-    std::string_view key = rows->key();
-    const std::uint16_t partition = storage::take_partition(key)->value;
     if (parked.workflow_id() == what.workflow_id && is_request(parked.event(), what)) {
-      found.push_back({"inbox of run " + std::to_string(parked.run_number()), {partition, parked.run_number()}, true});
+      found.push_back({"inbox of run " + std::to_string(parked.run_number()), true});
     }
   }
   return found;
@@ -114,11 +112,7 @@ void clients::check_accepted(const request& what, const actors::answer& told) {
   if (what.what == request::kind::taint) return;
   record_.count(told.existed ? "answer: existed" : "answer: accepted");
   const std::vector<place> places = places_of(what);
-  for (const place& p : places) {
-    if (!p.parked) continue;
-    parked_[what.text].push_back(p.run);
-    record_.count("request parked");
-  }
+  if (!places.empty() && places.front().parked) record_.count("request parked");
   if (places.empty()) record_.finding("the " + name_of(what) + " was acknowledged, but is not durable");
 }
 
@@ -195,12 +189,10 @@ void clients::check_entry(const entry& each) {
   }
   if (!each.accepted || !places.empty()) return;
   // What was parked for a run that ended before it could read it is gone with the run, but follows a run that continues.
-  const auto parked = parked_.find(each.asked.text);
+  const run_id* parked = store_.last_parked_for(event_of(each.asked).event());
+  const durable_journal* journal = parked != nullptr ? store_.journal(parked->partition, parked->run) : nullptr;
   const bool went_with_its_run =
-      parked != parked_.end() && std::all_of(parked->second.begin(), parked->second.end(), [&](const run_id& id) {
-        const durable_journal* journal = store_.journal(id.partition, id.run);
-        return journal != nullptr && journal->ended && !journal->last_event().has_workflow_execution_continued_as_new();
-      });
+      journal != nullptr && journal->ended && !journal->last_event().has_workflow_execution_continued_as_new();
   if (!went_with_its_run) record_.finding("the " + name_of(each.asked) + " was acknowledged and is lost");
 }
 

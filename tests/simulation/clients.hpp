@@ -59,7 +59,6 @@ class clients final : public actors::node_listener {
   };
   struct place {
     std::string where;
-    run_id run;
     bool parked = false;
   };
   std::vector<place> places_of(const request& what) const;
@@ -76,7 +75,6 @@ class clients final : public actors::node_listener {
   bool alive_ = false;
   bool followers_ = false;
   bool store_failed_ = false;
-  std::map<std::string, std::vector<run_id>, std::less<>> parked_;  // by text: acknowledged while its run was blocked
 };
 
 }  // namespace evermill::simulation

@@ -84,10 +84,13 @@ detail::race_awaiter race_of(const std::vector<leaf>& parts) {
 }
 
 task<void> run_node(context ctx, node_ptr n, text out) {
-  if (n->op == "seq") {
-    for (const node& part : n->parts) {
-      node_ptr next(n, &part);
-      co_await run_node(ctx, next, out);
+  if (n->op == "seq" || n->op == "repeat") {
+    for (std::int64_t round = 0; round < (n->op == "repeat" ? n->micros : 1); ++round) {
+      for (const node& part : n->parts) {
+        node_ptr next(n, &part);
+        co_await run_node(ctx, next, out);
+      }
+      if (out->size() > long_text) *out = digest(*out) + ";";
     }
   } else if (n->op == "all") {
     std::vector<leaf> parts;

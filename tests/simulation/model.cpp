@@ -309,8 +309,11 @@ class walker {
   }
 
   void run(const node& n) {
-    if (n.op == "seq") {
-      for (const node& part : n.parts) run(part);
+    if (n.op == "seq" || n.op == "repeat") {
+      for (std::int64_t round = 0; round < (n.op == "repeat" ? n.micros : 1); ++round) {
+        for (const node& part : n.parts) run(part);
+        if (out_.size() > long_text) out_ = digest(out_) + ";";
+      }
     } else if (n.op == "all" || n.op == "race") {
       std::vector<cell_ptr> cells;
       for (const node& part : n.parts) cells.push_back(start_leaf(part));

@@ -126,6 +126,7 @@ void observed_store::apply(const storage::write_batch& batch) {
     observed_store& store;
     void put(family f, std::string_view key, std::string_view value) {
       if (f == family::journal) store.index(key, value);
+      if (f == family::inbox) store.index_parked(key, value);
     }
     void erase(family f, std::string_view) {
       if (f == family::journal) store.record_.finding("a turn was erased from a journal");
@@ -134,8 +135,21 @@ void observed_store::apply(const storage::write_batch& batch) {
   batch.for_each(visitor);
 }
 
+void observed_store::index_parked(std::string_view key, std::string_view value) {
+  messages::DecisionEvent parked;
+  if (!storage::parse_message(family::inbox, key, value, "parked", parked)) return record_.finding("an unreadable inbox");
+  const std::uint16_t partition = storage::take_partition(key)->value;
+  parked_for_[parked.event().SerializeAsString()] = {partition, parked.run_number()};
+}
+
+const run_id* observed_store::last_parked_for(const messages::Event& event) const {
+  const auto found = parked_for_.find(event.SerializeAsString());
+  return found != parked_for_.end() ? &found->second : nullptr;
+}
+
 void observed_store::index_all() {
   journals_.clear();
+  for (auto rows = twin_->scan(family::inbox, "", ""); rows->valid(); rows->next()) index_parked(rows->key(), rows->value());
   for (auto rows = twin_->scan(family::journal, "", ""); rows->valid(); rows->next()) index(rows->key(), rows->value());
 }
 

@@ -58,10 +58,13 @@ class observed_store final : public storage::key_value_store {
   const storage::key_value_store& durable_rows() const { return *twin_; }
   const std::map<run_id, durable_journal>& journals() const { return journals_; }
   const durable_journal* journal(std::uint16_t partition, std::uint64_t run) const;
+  /// The run for which the event was put aside last, because it took no turns then; null: never.
+  const run_id* last_parked_for(const messages::Event& event) const;
 
  private:
   void apply(const storage::write_batch& batch);
   void index(std::string_view key, std::string_view value);
+  void index_parked(std::string_view key, std::string_view value);
   void index_all();
   std::optional<std::string> difference() const;
 
@@ -72,6 +75,7 @@ class observed_store final : public storage::key_value_store {
   bool alive_ = false;
   std::optional<storage::write_batch> unknown_;
   std::map<run_id, durable_journal> journals_;
+  std::map<std::string, run_id> parked_for_;  // by event
   std::uint64_t commits_ = 0;
 };
 

@@ -15,6 +15,7 @@ class generator {
     n.id = next_id_++;
     const std::uint64_t parts = 1 + choose_(4);
     for (std::uint64_t i = 0; i < parts; ++i) n.parts.push_back(part(depth));
+    if (depth == 0 && chance(6)) n.parts.push_back(repeat());
     if (chance(6)) n.parts.push_back(named("fail"));
     return n;
   }
@@ -35,6 +36,15 @@ class generator {
     if (which < 40) return leaves("race", 2 + choose_(2), depth);
     if (which < 50 && depth < 3) return body(depth + 1);
     return leaf(depth);
+  }
+
+  /// Long journals: open work is written anew, replays come in chunks.
+  node repeat() {
+    node n = named("repeat");
+    n.micros = static_cast<std::int64_t>(chance(80) ? 20 + choose_(60) : 270 + choose_(20));
+    n.parts.push_back(chance(50) ? named("step") : call());
+    if (n.parts.front().op == "step" && chance(30)) n.parts.push_back(call());
+    return n;
   }
 
   node leaves(std::string op, std::uint64_t count, int depth) {

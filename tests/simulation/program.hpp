@@ -19,17 +19,18 @@ namespace evermill::simulation {
 ///   "seq"    the parts one after the other
 ///   "all"    the leaves at the same time, awaited in their order
 ///   "race"   two or three leaves; the first one's index counts, the others are canceled where `flag`, or left alone
+///   "repeat" the parts one after the other, `micros` times
 ///   "fail"   ends the workflow with a failure
 struct node {
   std::string op;
   std::int64_t id = 0;
-  std::int64_t micros = 0;    ///< of "sleep", "wait"; of "call": start-to-close, 0: none
+  std::int64_t micros = 0;    ///< of "sleep", "wait"; of "call": start-to-close, 0: none; of "repeat": a count
   std::int64_t attempts = 0;  ///< of "call"; 0: no limit
   std::string name;           ///< of a signal; of a child: its workflow id, "" for one of its own
   bool flag = false;
   std::vector<node> parts;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(node, op, id, micros, attempts, name, flag, parts)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(node, op, id, micros, attempts, name, flag, parts)
 
 struct program {
   node body;
@@ -43,6 +44,9 @@ inline constexpr std::string_view workflow_type = "program";
 inline constexpr std::string_view activity_type = "work";
 inline constexpr std::string_view step_name = "count";
 inline constexpr std::int64_t cleanup_id = -1;
+
+/// A text that has become longer is replaced by its digest after a round of "repeat" or "seq".
+inline constexpr std::size_t long_text = 1000;
 
 /// The retry intervals of every activity.
 inline constexpr std::int64_t first_interval_us = 50'000;

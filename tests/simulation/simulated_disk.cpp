@@ -321,7 +321,8 @@ void simulated_disk::cut_power(loss how, const chooser& choose) {
     left->data = file->data;
     const std::size_t unsynced = file->data.size() - file->synced;
     if (unsynced > 0) {
-      const std::size_t survives = how == loss::all ? 0 : choose(unsynced + 1);
+      const std::uint64_t luck = how == loss::all ? 0 : choose(3);  // nothing, everything, a part
+      const std::size_t survives = luck == 0 ? 0 : luck == 1 ? unsynced : choose(unsynced + 1);
       left->data.resize(file->synced + survives);
       if (how == loss::some_zeroed) left->data.resize(left->data.size() + choose(block_bytes), '\0');
     }

@@ -78,7 +78,7 @@ class simulated_backend final : public tasks::task_backend {
       : store_(store), time_(time), record_(record) {}
 
   std::string_view name() const override { return "simulated"; }
-  bool serves(std::string_view) const override { return true; }
+  bool serves(std::string_view) const override { return serves_; }
   void run(std::vector<std::shared_ptr<const messages::ActivityTask>> tasks) override;
   void cancel(const tasks::dispatch_id& id) override;
   void stop(std::chrono::milliseconds) override {}
@@ -87,6 +87,9 @@ class simulated_backend final : public tasks::task_backend {
   void set_alive(bool alive);
   /// From now on nothing may be dispatched until the next boot.
   void expect_no_more() { drained_ = true; }
+
+  /// Is the activity's code here?
+  void set_serves(bool serves) { serves_ = serves; }
 
   std::vector<attempt>& running() { return running_; }
   std::vector<attempt>& lost() { return lost_; }
@@ -106,6 +109,7 @@ class simulated_backend final : public tasks::task_backend {
   run_record& record_;
   bool alive_ = false;
   bool drained_ = false;
+  bool serves_ = true;
   std::vector<attempt> running_;
   std::vector<attempt> lost_;
   std::set<tasks::dispatch_id> dispatched_;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint64_t max_happenings = 4000;
 constexpr int happenings_while_stopping = 40;
+constexpr std::uint64_t operations_while_opening = 60;
 constexpr std::size_t small_cache_bytes = 256u << 10;
 
 std::string numbered(std::string_view of, std::uint64_t number) {
@@ -146,9 +147,16 @@ void simulation::crash() {
   const auto how = static_cast<simulated_disk::loss>(below(2));
   if (settings_.on_disk) disk_.cut_power(how, choose_);
   kill();
-  if (settings_.faults && !calm_ && chance(15)) {
-    record_.count("fault: clock set back");
-    clock_.set_back(std::chrono::microseconds(below(3'000'000)));
+  check_journals();
+  if (settings_.faults && !calm_) {
+    if (chance(15)) {
+      record_.count("fault: clock set back");
+      clock_.set_back(std::chrono::microseconds(below(3'000'000)));
+    }
+    if (settings_.on_disk && chance(15)) {
+      disk_.plan_fault(chance(50) ? simulated_disk::fault::power_cut : simulated_disk::fault::io_error,
+                       below(operations_while_opening), choose_);
+    }
   }
   boot();
 }
@@ -183,9 +191,8 @@ void simulation::run() {
 
 /// Returns whether anything could happen.
 bool simulation::act() {
-  if (settings_.crash_after_commit != 0 && store_.commits() == settings_.crash_after_commit && !record_.counts().contains("fault: crash")) {
-    crash();
-  }
+  const bool here = settings_.crash_after_commit != 0 && store_.commits() >= settings_.crash_after_commit;
+  if (here && !record_.counts().contains("fault: crash")) crash();
   if (clients_->store_failed() || disk_.fault_struck()) {
     record_.count("fault: the store failed");
     crash();
@@ -303,9 +310,12 @@ void simulation::inject_fault() {
     static_cast<void>(store_.compact());
     return;
   }
-  if (which < 75) {
+  if (which < 73) {
     record_.count("fault: code missing");
     definitions_ = chance(50) ? no_definitions_ : all_definitions_;
+  } else if (which < 78) {
+    record_.count("fault: activity missing");
+    backend_.set_serves(chance(70));
   } else if (which < 90) {
     record_.count("fault: code changed");
     hooks().changed_from_leaf = chance(50) ? static_cast<std::int64_t>(1 + below(6)) : -1;
@@ -318,6 +328,14 @@ void simulation::inject_fault() {
 // --- the plan
 
 void simulation::plan_requests() {
+  for (std::size_t i = 0; i < settings_.only.size(); ++i) {
+    const std::string id = numbered("w", i);
+    workflow_ids_.push_back(id);
+    plan_.push_back({request::kind::start, id, {}, nlohmann::json(settings_.only[i]).dump()});
+    plan_.push_back({request::kind::signal, id, "x", numbered("\"s", next_text_++) + "\""});
+    plan_.push_back({request::kind::signal, id, "y", numbered("\"s", next_text_++) + "\""});
+  }
+  if (!settings_.only.empty()) return;
   const std::uint64_t executions = 1 + below(5);
   for (std::uint64_t i = 0; i < executions; ++i) plan_for(numbered("w", i), generate_program(choose_));
   // Starts stay early; everything else comes at any time, also too early.

@@ -27,6 +27,8 @@ struct settings {
   bool faults = true;
   /// Crash after this commit, once; 0: not.
   std::uint64_t crash_after_commit = 0;
+  /// Runs these programs, with two signals each, in place of generated ones.
+  std::vector<program> only;
   bool print = false;
 };
 
@@ -70,6 +72,7 @@ class simulation {
   void calm_down();
   void run_to_rest();
   bool settle_open_executions();
+  void check_journals();
   void check_everything();
   void check_executions();
   void check_children(const run_id& id, const durable_journal& journal);
