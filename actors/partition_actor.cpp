@@ -5,9 +5,23 @@
 #include <utility>
 
 #include "actors/instance_actor.hpp"
+#include "evermill/log_level.hpp"
 #include "evermill/registry.hpp"
 
 namespace evermill::actors {
+namespace {
+
+spdlog::level::level_enum level_of(log_level level) noexcept {
+  switch (level) {
+    case log_level::debug: return spdlog::level::debug;
+    case log_level::info: return spdlog::level::info;
+    case log_level::warning: return spdlog::level::warn;
+    case log_level::error: return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+}  // namespace
 
 partition_actor::partition_actor(caf::actor_config& config, const node_parts* parts, const node_options* node,
                                  partition_id id, caf::actor committer, caf::actor activities,
@@ -109,6 +123,9 @@ void partition_actor::release(effects&& what) {
   }
   for (step_effect& step : what.steps) run_step(std::move(step));
   for (auto& [destination, event] : what.outbound) parts_->queue->publish(destination, std::move(event));
+  for (const written_line& each : what.log_lines) {
+    parts_->lines.write(level_of(each.line.level), {id_, each.workflow_id, each.run}, "{}", each.line.text);
+  }
   for (auto& [token, reply] : what.answers) parts_->listener->on_answer(token, std::move(reply));
   for (durable_turn& turn : what.turns) parts_->listener->on_turn(std::move(turn));
   for (ended_execution& ended : what.ended) parts_->listener->on_ended(std::move(ended));

@@ -69,6 +69,12 @@ struct step_effect {
   workflow::step_run step;
 };
 
+struct written_line {
+  std::string workflow_id;
+  run_number run;
+  workflow::log_line line;
+};
+
 struct durable_turn {
   std::string workflow_id;
   event_seq first;
@@ -82,11 +88,12 @@ struct effects {
   std::vector<attempt_cancellation> cancellations;
   std::vector<std::pair<partition_id, std::shared_ptr<const messages::DecisionEvent>>> outbound;
   std::vector<std::pair<std::uint64_t, answer>> answers;
+  std::vector<written_line> log_lines;  ///< of the workflows' own logs
   std::vector<ended_execution> ended;
   std::vector<durable_turn> turns;  ///< only while somebody follows
   bool empty() const noexcept {
     return tasks.empty() && steps.empty() && cancellations.empty() && outbound.empty() && answers.empty() &&
-           ended.empty() && turns.empty();
+           log_lines.empty() && ended.empty() && turns.empty();
   }
 };
 

@@ -133,6 +133,9 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
   for (workflow::step_run& step : turn.steps) {
     gathering_.out.steps.push_back({r.workflow_id, r.number, std::move(step)});
   }
+  for (workflow::log_line& line : turn.log_lines) {
+    gathering_.out.log_lines.push_back({r.workflow_id, r.number, std::move(line)});
+  }
   update_open_work(r);
 }
 
