@@ -244,7 +244,13 @@ void partition::route_terminate(const messages::DecisionEvent& event, const orig
   turn.record.set_time_us(std::max(to_micros(ports_.now()), to_micros(r->time)));
   turn.record.add_events()->mutable_workflow_execution_terminated()->set_reason(event.terminate().reason());
   r->generation = next_generation_++;  // a turn that the instance may still report is void
+  r->replay.reset();
+  r->next_work = {};
+  const auto void_decisions = std::exchange(r->in_flight, {});
   append_turn(*r, std::move(turn), from);
+  for (const origin& each : void_decisions) {
+    refuse(each, r->workflow_id, answer::outcome::closed, "the execution \"" + r->workflow_id + "\" has ended");
+  }
   requeue_waiting(*r);
 }
 
@@ -303,6 +309,7 @@ void partition::requeue_waiting(run& ended) {
   run* next = it != current_.end() && it->second != &ended ? it->second : nullptr;
   for (auto& [event, from] : std::exchange(ended.waiting, {})) {
     if (next != nullptr && is_request_of_a_client(event)) {
+      if (from.parked_index) move_parked(*next, event, from);
       deliver(*next, std::move(event), from);
     } else {
       refuse(from, ended.workflow_id, answer::outcome::closed,
@@ -389,6 +396,8 @@ void partition::corrupt(const storage::storage_error& error) {
   if (failed_) return;
   failed_ = true;
   log_.error({options_.id, {}, {}}, "the partition stops: {}", error.message);
+  failure_ = error;
+  ports_.on_stopped(error);
 }
 
 bool partition::idle() const {

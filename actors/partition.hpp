@@ -103,6 +103,7 @@ class partition {
   void block(run& r, messages::Blocked::Reason reason, event_seq at, std::string message);
   void unblock(run& r);
   void park(run& r, messages::Event&& event, const origin& from);
+  void move_parked(run& to, const messages::Event& event, origin& from);
   void deliver_parked(run& r);
   void unpark(run& r, const origin& from);
   bool restore_state(run& r);
@@ -125,6 +126,7 @@ class partition {
   void update_open_work(run& r);
   void send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event);
   bool retry(run& r, open_activity& activity, event_seq seq, const messages::Failure& failure, const origin& from);
+  storage::storage_result<void> recover_parked_results(run& r);
   bool recover_activity(run& r, event_seq seq, open_activity& activity);
   storage::storage_result<void> recover_run(storage::run_open_work&& work);
   storage::storage_result<void> recover_lanes();
@@ -162,6 +164,7 @@ class partition {
   bool flush_requested_ = false;
   bool draining_ = false;
   bool failed_ = false;
+  storage::storage_error failure_;  ///< why it has failed
 
   position_tracker positions_;
   std::map<std::uint16_t, position_tracker> lanes_in_;

@@ -44,7 +44,6 @@ caf::behavior partition_actor::make_behavior() {
           [this](const commit_outcome_ptr& outcome) {
             if (!outcome->error) return partition_.on_committed();
             partition_.on_commit_failed(*outcome->error);
-            if (!std::exchange(failure_told_, true)) parts_->listener->on_failed(outcome->error->message);
           },
           [this](readable_atom) { partition_.poll(); },
           [this](flush_atom) {
@@ -130,6 +129,8 @@ void partition_actor::release(effects&& what) {
   for (durable_turn& turn : what.turns) parts_->listener->on_turn(std::move(turn));
   for (ended_execution& ended : what.ended) parts_->listener->on_ended(std::move(ended));
 }
+
+void partition_actor::on_stopped(const storage::storage_error& why) { parts_->listener->on_failed(why.message); }
 
 void partition_actor::run_step(step_effect&& effect) {
   parts_->run_step([queue = parts_->queue, id = id_, effect = std::make_shared<step_effect>(std::move(effect))] {

@@ -122,6 +122,8 @@ class partition_ports {
   /// Asks for a call of partition::on_tick at `when`; replaces the request before.
   virtual void request_tick(timestamp when) = 0;
   virtual void release(effects&& what) = 0;
+  /// The partition has stopped for good, once: a commit has failed, or what was read is wrong.
+  virtual void on_stopped(const storage::storage_error& why) = 0;
 };
 
 }  // namespace evermill::actors

@@ -18,7 +18,10 @@ run* partition::load_header(const std::string& workflow_id) {
     return nullptr;
   }
   if (!*header) return nullptr;
-  return &create_run(workflow_id, std::move(**header));
+  run& r = create_run(workflow_id, std::move(**header));
+  r.has_open_work_row = open_runs_.contains(r.number);
+  r.row_has_inbox = r.has_inbox;
+  return &r;
 }
 
 run& partition::create_run(std::string workflow_id, messages::InstanceHeader header) {
@@ -214,6 +217,19 @@ void partition::park(run& r, messages::Event&& event, const origin& from) {
   ports_.request_flush();
 }
 
+/// An acknowledged event that the ended run did not read: its row goes to the run that continues it, in the same commit.
+void partition::move_parked(run& to, const messages::Event& event, origin& from) {
+  from.parked_index.reset();
+  if (to.is == run::state::blocked) return;  // it will be parked there
+  messages::DecisionEvent parked;
+  parked.set_workflow_id(to.workflow_id);
+  parked.set_run_number(to.number.value);
+  *parked.mutable_event() = event;
+  from.parked_index = to.next_parked++;
+  storage::put_parked(gathering_.batch, options_.id, to.number, *from.parked_index, parked);
+  ++to.parked_left;
+}
+
 void partition::deliver_parked(run& r) {
   if (!r.has_inbox) return;
   auto rows = storage::scan_parked(store_, options_.id, r.number);
@@ -253,6 +269,18 @@ bool partition::restore_state(run& r) {
     }
     r.last = turn.last();
     r.time = from_micros(turn.record.time_us());
+  }
+  if (r.last.value == 0 && r.has_inbox) {  // it has never run: its start is parked
+    auto rows = storage::scan_parked(store_, options_.id, r.number);
+    if (!rows) {
+      corrupt(rows.error());
+      return false;
+    }
+    for (const auto& [index, parked] : *rows) {
+      if (parked.event().workflow_execution_started().has_parent()) {
+        r.parent = parked.event().workflow_execution_started().parent();
+      }
+    }
   }
   for (auto& [seq, activity] : r.open.activities) {
     if (open.activities.contains(seq)) open.activities[seq] = activity;

@@ -280,9 +280,9 @@ void partition::continue_run(run& r, workflow::turn& turn) {
   next.has_inbox = true;
   next.state_known = true;
   next.parked_left = 1;
+  next.next_parked = 2;
   const workflow_definition* definition = ports_.find_workflow(next.header.workflow_type());
   if (definition == nullptr) {
-    next.next_parked = 2;
     block(next, messages::Blocked::UNSERVED, {},
           "no workflow named \"" + next.header.workflow_type() + "\" is registered in this process");
   } else {
@@ -314,8 +314,13 @@ void partition::close_run(run& r, event_seq turn_first, messages::Event& end) {
   if (r.has_inbox) {
     auto rows = storage::scan_parked(store_, options_.id, r.number);
     if (!rows) return corrupt(rows.error());
+    std::uint64_t next = 1;
     for (const auto& [index, parked] : *rows) {
       storage::erase_parked(gathering_.batch, options_.id, r.number, index);
+      next = index + 1;
+    }
+    for (; next < r.next_parked; ++next) {  // parked by a commit that is not durable yet
+      storage::erase_parked(gathering_.batch, options_.id, r.number, next);
     }
     r.has_inbox = false;
   }
