@@ -286,6 +286,7 @@ void engine::signal(std::string_view workflow_id, std::string_view signal_name, 
 }
 
 void engine::cancel(std::string_view workflow_id, std::string_view reason) {
+  check_name("workflow id", workflow_id);
   messages::DecisionEvent event;
   event.set_workflow_id(std::string(workflow_id));
   event.mutable_event()->mutable_workflow_execution_cancel_requested()->set_reason(to_utf8(std::string(reason)));
@@ -293,6 +294,7 @@ void engine::cancel(std::string_view workflow_id, std::string_view reason) {
 }
 
 void engine::terminate(std::string_view workflow_id, std::string_view reason) {
+  check_name("workflow id", workflow_id);
   messages::DecisionEvent event;
   event.set_workflow_id(std::string(workflow_id));
   event.mutable_terminate()->set_reason(to_utf8(std::string(reason)));
@@ -300,6 +302,7 @@ void engine::terminate(std::string_view workflow_id, std::string_view reason) {
 }
 
 void engine::taint(std::string_view workflow_id) {
+  check_name("workflow id", workflow_id);
   messages::DecisionEvent event;
   event.set_workflow_id(std::string(workflow_id));
   event.mutable_taint();

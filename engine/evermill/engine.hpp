@@ -215,6 +215,8 @@ class engine {
   // --- untyped: what the typed functions, the command line and servers are made of
 
   started_execution start(std::string_view workflow_type, payload input, start_options options);
+  /// Throws what is wrong with the arguments (unknown_workflow, invalid_argument); the rest is told through `answer`, once,
+  /// on a thread of the engine's.
   void start(std::string_view workflow_type, payload input, start_options options,
              std::function<void(std::optional<engine_error>, started_execution)> answer);
   /// Durable when it returns; buffered until the code reads it.

@@ -175,6 +175,7 @@ TEST(Blocked, ParkedSignalsThatTheRunDidNotReadAreNotLostWhenItContinues) {
   rig.settle();
   ASSERT_EQ(rig.answers.size(), 3U) << "acknowledged: they must not be lost any more";
   rig.restart_with(test_workflows());
+  rig.flush_after_each_report();
   // Every commit is the last one of a process: what is not in it is gone.
   for (int i = 0; i < 20 && rig.status("w") == messages::RUNNING; ++i) {
     rig.pump();

@@ -128,6 +128,7 @@ void partition_rig::pump() {
       work_.pop_front();
       if (instances_.contains(run)) partition_->on_report(report_on(run, std::move(work)));
       busy = true;
+      if (flush_often_) break;
     }
     if (std::exchange(flush_wanted_, false)) {
       partition_->flush();

@@ -66,6 +66,8 @@ class partition_rig : public partition_ports {
   storage::storage_result<void> reopen(crash how);
   /// While it is set, instances take work but do not report.
   void hold_instances(bool hold) { hold_ = hold; }
+  /// Each report has a chance of a commit of its own; otherwise one commit takes all that there are.
+  void flush_after_each_report() { flush_often_ = true; }
 
   // --- what has left the partition
 
@@ -142,6 +144,7 @@ class partition_rig : public partition_ports {
   bool flush_wanted_ = false;
   bool poll_wanted_ = false;
   bool hold_ = false;
+  bool flush_often_ = false;
 };
 
 }  // namespace evermill::actors
