@@ -276,13 +276,15 @@ void partition::route_terminate(const messages::DecisionEvent& event, const orig
   }
   turn.record.add_events()->mutable_workflow_execution_terminated()->set_reason(event.terminate().reason());
   r->generation = next_generation_++;  // a turn that the instance may still report is void
-  for (const origin& given : std::exchange(r->in_flight, {})) {
-    if (given.parked_index) storage::erase_parked(gathering_.batch, options_.id, r->number, *given.parked_index);
-    refuse(given, r->workflow_id, answer::outcome::closed, "the execution \"" + r->workflow_id + "\" has ended");
-  }
+  r->replay.reset();
   r->next_work = {};
+  const auto void_decisions = std::exchange(r->in_flight, {});
   std::erase(runs_with_work_, r);
   append_turn(*r, std::move(turn), from);
+  for (const origin& each : void_decisions) {
+    if (each.parked_index) storage::erase_parked(gathering_.batch, options_.id, r->number, *each.parked_index);
+    refuse(each, r->workflow_id, answer::outcome::closed, "the execution \"" + r->workflow_id + "\" has ended");
+  }
   requeue_waiting(*r);
 }
 
@@ -487,6 +489,8 @@ void partition::corrupt(const storage::storage_error& error) {
   if (failed_) return;
   failed_ = true;
   log_.error({options_.id, {}, {}}, "the partition stops: {}", error.message);
+  failure_ = error;
+  ports_.on_stopped(error);
 }
 
 bool partition::idle() const {

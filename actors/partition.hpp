@@ -131,6 +131,7 @@ class partition {
   void update_open_work(run& r);
   void send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event);
   bool retry(run& r, open_activity& activity, event_seq seq, const messages::Failure& failure, const origin& from);
+  storage::storage_result<void> recover_parked_results(run& r);
   bool recover_activity(run& r, event_seq seq, open_activity& activity);
   void set_attempt(run& r, event_seq seq, open_activity& activity, std::uint32_t attempt, std::int64_t not_before_us,
                    const messages::Failure* last_failure);
@@ -174,6 +175,7 @@ class partition {
   bool flush_requested_ = false;
   bool draining_;
   bool failed_ = false;
+  storage::storage_error failure_;  ///< why it has failed
 
   position_tracker positions_;
   std::map<std::uint16_t, position_tracker> lanes_in_;

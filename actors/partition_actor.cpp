@@ -5,9 +5,23 @@
 #include <utility>
 
 #include "actors/instance_actor.hpp"
+#include "evermill/log_level.hpp"
 #include "evermill/registry.hpp"
 
 namespace evermill::actors {
+namespace {
+
+spdlog::level::level_enum level_of(log_level level) noexcept {
+  switch (level) {
+    case log_level::debug: return spdlog::level::debug;
+    case log_level::info: return spdlog::level::info;
+    case log_level::warning: return spdlog::level::warn;
+    case log_level::error: return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+}  // namespace
 
 partition_actor::partition_actor(caf::actor_config& config, const node_parts* parts, const node_options* node,
                                  partition_id id, caf::actor committer, caf::actor activities,
@@ -30,7 +44,6 @@ caf::behavior partition_actor::make_behavior() {
           [this](const commit_outcome_ptr& outcome) {
             if (!outcome->error) return partition_.on_committed();
             partition_.on_commit_failed(*outcome->error);
-            if (!std::exchange(failure_told_, true)) parts_->listener->on_failed(outcome->error->message);
           },
           [this](readable_atom) { partition_.poll(); },
           [this](flush_atom) {
@@ -109,10 +122,15 @@ void partition_actor::release(effects&& what) {
   }
   for (step_effect& step : what.steps) run_step(std::move(step));
   for (auto& [destination, event] : what.outbound) parts_->queue->publish(destination, std::move(event));
+  for (const written_line& each : what.log_lines) {
+    parts_->lines.write(level_of(each.line.level), {id_, each.workflow_id, each.run}, "{}", each.line.text);
+  }
   for (auto& [token, reply] : what.answers) parts_->listener->on_answer(token, std::move(reply));
   for (durable_turn& turn : what.turns) parts_->listener->on_turn(std::move(turn));
   for (ended_execution& ended : what.ended) parts_->listener->on_ended(std::move(ended));
 }
+
+void partition_actor::on_stopped(const storage::storage_error& why) { parts_->listener->on_failed(why.message); }
 
 void partition_actor::run_step(step_effect&& effect) {
   parts_->run_step([queue = parts_->queue, id = id_, effect = std::make_shared<step_effect>(std::move(effect))] {

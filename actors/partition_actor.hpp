@@ -37,6 +37,7 @@ class partition_actor final : public caf::event_based_actor, private partition_p
   void request_poll() override;
   void request_tick(timestamp when) override;
   void release(effects&& what) override;
+  void on_stopped(const storage::storage_error& why) override;
   void run_step(step_effect&& effect);
 
   const node_parts* parts_;
@@ -48,7 +49,6 @@ class partition_actor final : public caf::event_based_actor, private partition_p
   partition partition_;
   std::unordered_map<run_number, caf::actor> instances_;
   bool flush_pending_ = false;
-  bool failure_told_ = false;
   evermill::clock::alarm_id alarm_ = 0;
 };
 

@@ -69,6 +69,12 @@ struct step_effect {
   workflow::step_run step;
 };
 
+struct written_line {
+  std::string workflow_id;
+  run_number run;
+  workflow::log_line line;
+};
+
 struct durable_turn {
   std::string workflow_id;
   event_seq first;
@@ -82,11 +88,12 @@ struct effects {
   std::vector<attempt_cancellation> cancellations;
   std::vector<std::pair<partition_id, std::shared_ptr<const messages::DecisionEvent>>> outbound;
   std::vector<std::pair<std::uint64_t, answer>> answers;
+  std::vector<written_line> log_lines;  ///< of the workflows' own logs
   std::vector<ended_execution> ended;
   std::vector<durable_turn> turns;  ///< only while somebody follows
   bool empty() const noexcept {
     return tasks.empty() && steps.empty() && cancellations.empty() && outbound.empty() && answers.empty() &&
-           ended.empty() && turns.empty();
+           log_lines.empty() && ended.empty() && turns.empty();
   }
 };
 
@@ -115,6 +122,8 @@ class partition_ports {
   /// Asks for a call of partition::on_tick at `when`; replaces the request before.
   virtual void request_tick(timestamp when) = 0;
   virtual void release(effects&& what) = 0;
+  /// The partition has stopped for good, once: a commit has failed, or what was read is wrong.
+  virtual void on_stopped(const storage::storage_error& why) = 0;
 };
 
 }  // namespace evermill::actors

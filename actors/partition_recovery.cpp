@@ -39,6 +39,7 @@ storage::storage_result<void> partition::recover(std::function<void()> on_readab
   }
   if (auto lanes = recover_lanes(); !lanes) return lanes;
   set_tick();
+  if (failed_) return unexpected(failure_);
   send_work();
   flush();
   return {};
@@ -82,7 +83,9 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
     it->second.not_before = from_micros(row.not_before_us());
     if (row.has_last_failure()) it->second.last_failure = std::move(*row.mutable_last_failure());
   }
+  if (auto parked = recover_parked_results(r); !parked) return parked;
   for (auto& [seq, activity] : r.open.activities) {
+    if (activity.closing) continue;
     if (!recover_activity(r, seq, activity)) {
       return unexpected(storage::storage_error{storage::storage_errc::corrupt,
                                                "run " + std::to_string(r.number.value) + " of \"" + r.workflow_id +
@@ -93,6 +96,18 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
   const bool retry_blocked = r.is == run::state::blocked && ports_.find_workflow(r.header.workflow_type()) != nullptr;
   const bool has_steps = !r.open.steps.empty() && !draining_;
   if (retry_blocked || (r.is == run::state::absent && (has_steps || r.has_inbox))) load(r);
+  return {};
+}
+
+/// An activity whose end waits in the inbox of a run that takes no turns is not open any more: nobody runs it again.
+storage::storage_result<void> partition::recover_parked_results(run& r) {
+  if (!r.has_inbox) return {};
+  auto rows = storage::scan_parked(store_, options_.id, r.number);
+  if (!rows) return unexpected(rows.error());
+  for (const auto& [index, parked] : *rows) {
+    const auto it = r.open.activities.find(activity_closed_by(parked.event()));
+    if (it != r.open.activities.end()) it->second.closing = true;
+  }
   return {};
 }
 

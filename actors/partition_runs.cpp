@@ -18,7 +18,10 @@ run* partition::load_header(const std::string& workflow_id) {
     return nullptr;
   }
   if (!*header) return nullptr;
-  return &create_run(workflow_id, std::move(**header));
+  run& r = create_run(workflow_id, std::move(**header));
+  r.has_open_work_row = open_runs_.contains(r.number);
+  r.row_has_inbox = r.has_inbox;
+  return &r;
 }
 
 run& partition::create_run(std::string workflow_id, messages::InstanceHeader header) {
@@ -255,6 +258,18 @@ bool partition::restore_state(run& r) {
     }
     r.last = turn.last();
     r.time = from_micros(turn.record.time_us());
+  }
+  if (r.last.value == 0 && r.has_inbox) {  // it has never run: its start is parked
+    auto rows = storage::scan_parked(store_, options_.id, r.number);
+    if (!rows) {
+      corrupt(rows.error());
+      return false;
+    }
+    for (const auto& [index, parked] : *rows) {
+      if (parked.event().workflow_execution_started().has_parent()) {
+        r.parent = parked.event().workflow_execution_started().parent();
+      }
+    }
   }
   for (auto& [seq, activity] : r.open.activities) {
     if (open.activities.contains(seq)) open.activities[seq] = activity;

@@ -14,7 +14,8 @@ void partition::arm(const storage::timer_row& timer) {
   const bool within = all_timers_known_ || timer <= timer_scan_ || (!timers_.empty() && timer < *timers_.rbegin());
   if (!within) return;  // the scan will find it when its time comes near
   timers_.insert(timer);
-  if (timers_.size() <= timer_window) return;
+  // What the scan has passed stays: nothing would find it again.
+  if (timers_.size() <= timer_window || *timers_.rbegin() <= timer_scan_) return;
   timers_.erase(std::prev(timers_.end()));
   all_timers_known_ = false;
 }

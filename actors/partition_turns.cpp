@@ -139,6 +139,9 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
     if (draining_) break;
     gathering_.out.steps.push_back({r.workflow_id, r.number, std::move(step)});
   }
+  for (workflow::log_line& line : turn.log_lines) {
+    gathering_.out.log_lines.push_back({r.workflow_id, r.number, std::move(line)});
+  }
   update_open_work(r);
 }
 
@@ -334,8 +337,13 @@ void partition::close_run(run& r, event_seq turn_first, messages::Event& end) {
   if (r.has_inbox) {
     auto rows = storage::scan_parked(store_, options_.id, r.number);
     if (!rows) return corrupt(rows.error());
+    std::uint64_t next = 1;
     for (const auto& [index, parked] : *rows) {
       storage::erase_parked(gathering_.batch, options_.id, r.number, index);
+      next = index + 1;
+    }
+    for (; next < r.next_parked; ++next) {  // parked by a commit that is not durable yet
+      storage::erase_parked(gathering_.batch, options_.id, r.number, next);
     }
     r.has_inbox = false;
   }

@@ -11,10 +11,10 @@ void open_commands::apply(event_seq seq, event_seq turn_first, const messages::E
       activity.turn_first = turn_first;
       return;
     }
-    case E::kActivityTaskCompleted: activities.erase(event_seq(event.activity_task_completed().scheduled_seq())); return;
-    case E::kActivityTaskFailed: activities.erase(event_seq(event.activity_task_failed().scheduled_seq())); return;
-    case E::kActivityTaskTimedOut: activities.erase(event_seq(event.activity_task_timed_out().scheduled_seq())); return;
-    case E::kActivityTaskCanceled: activities.erase(event_seq(event.activity_task_canceled().scheduled_seq())); return;
+    case E::kActivityTaskCompleted:
+    case E::kActivityTaskFailed:
+    case E::kActivityTaskTimedOut:
+    case E::kActivityTaskCanceled: activities.erase(activity_closed_by(event)); return;
     case E::kActivityTaskCancelRequested:
       activities.erase(event_seq(event.activity_task_cancel_requested().scheduled_seq()));
       return;
@@ -45,6 +45,17 @@ void open_commands::apply(event_seq seq, event_seq turn_first, const messages::E
       children.erase(event_seq(event.child_workflow_execution_timed_out().initiated_seq()));
       return;
     default: return;
+  }
+}
+
+event_seq activity_closed_by(const messages::Event& event) noexcept {
+  using E = messages::Event;
+  switch (event.event_case()) {
+    case E::kActivityTaskCompleted: return event_seq(event.activity_task_completed().scheduled_seq());
+    case E::kActivityTaskFailed: return event_seq(event.activity_task_failed().scheduled_seq());
+    case E::kActivityTaskTimedOut: return event_seq(event.activity_task_timed_out().scheduled_seq());
+    case E::kActivityTaskCanceled: return event_seq(event.activity_task_canceled().scheduled_seq());
+    default: return event_seq(0);
   }
 }
 

@@ -106,6 +106,8 @@ struct run {
 };
 
 bool is_end(const messages::Event& event) noexcept;
+/// The schedule event of the activity whose end the event is; 0: it is something else.
+event_seq activity_closed_by(const messages::Event& event) noexcept;
 messages::ExecutionStatus status_after(const messages::Event& end) noexcept;
 
 }  // namespace evermill::actors

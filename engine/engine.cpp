@@ -179,20 +179,23 @@ void engine::signal(std::string_view workflow_id, std::string_view signal_name, 
 }
 
 void engine::cancel(std::string_view workflow_id, std::string_view reason) {
+  check_name("workflow id", workflow_id);
   messages::DecisionEvent event;
   event.set_workflow_id(std::string(workflow_id));
-  event.mutable_event()->mutable_workflow_execution_cancel_requested()->set_reason(std::string(reason));
+  event.mutable_event()->mutable_workflow_execution_cancel_requested()->set_reason(to_utf8(std::string(reason)));
   impl_->request_and_wait(std::move(event));
 }
 
 void engine::terminate(std::string_view workflow_id, std::string_view reason) {
+  check_name("workflow id", workflow_id);
   messages::DecisionEvent event;
   event.set_workflow_id(std::string(workflow_id));
-  event.mutable_terminate()->set_reason(std::string(reason));
+  event.mutable_terminate()->set_reason(to_utf8(std::string(reason)));
   impl_->request_and_wait(std::move(event));
 }
 
 void engine::taint(std::string_view workflow_id) {
+  check_name("workflow id", workflow_id);
   messages::DecisionEvent event;
   event.set_workflow_id(std::string(workflow_id));
   event.mutable_taint();

@@ -1,5 +1,7 @@
 #include "evermill/codec.hpp"
 
+#include "base/text.hpp"
+
 namespace evermill::detail {
 namespace {
 
@@ -32,23 +34,12 @@ nlohmann::json parse_json(const payload& from) {
   return value;
 }
 
-bool is_utf8(std::string_view text) noexcept {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3
-                               : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
-    if (length == 0 || i + length > text.size()) return false;
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
-    }
-    const auto second = length > 1 ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) ||
-        (lead == 0xf4 && second > 0x8f)) {
-      return false;  // overlong, surrogate, beyond Unicode
-    }
-    i += length;
+payload encode_json(const nlohmann::json& value) {
+  try {
+    return json_payload(value.dump());
+  } catch (const nlohmann::json::exception& error) {
+    throw payload_error(std::string("the value can't be written as JSON: ") + error.what());
   }
-  return true;
 }
 
 payload encode_string(const std::string& value) {

@@ -2,11 +2,13 @@
 
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace evermill::workflow {
 
 void to_message(payload from, messages::Payload& to) {
   to.set_content_type(static_cast<messages::Payload::ContentType>(from.type));
-  to.set_type_name(std::move(from.type_name));
+  to.set_type_name(to_utf8(std::move(from.type_name)));
   to.set_data(std::move(from.data));
 }
 
@@ -16,8 +18,8 @@ payload from_message(const messages::Payload& from) {
 
 void to_message(const failure& from, messages::Failure& to) {
   to.set_kind(static_cast<messages::Failure::Kind>(from.kind));
-  to.set_type(from.type);
-  to.set_message(from.message);
+  to.set_type(to_utf8(from.type));
+  to.set_message(to_utf8(from.message));
   if (from.details) to_message(*from.details, *to.mutable_details());
   to.set_non_retryable(from.non_retryable);
   if (from.cause) to_message(*from.cause, *to.mutable_cause());

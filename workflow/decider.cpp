@@ -95,6 +95,7 @@ std::optional<turn> decider::handle(messages::Event&& decision, timestamp time) 
   for (const std::uint64_t seq : std::exchange(rt.new_steps_, {})) {
     if (rt.steps_.contains(seq)) result.steps.push_back(impl_->make_step(seq));
   }
+  result.log_lines = std::exchange(rt.log_lines_, {});
   if (result.record.events(result.record.events_size() - 1).has_workflow_execution_continued_as_new()) {
     result.unread_signals = rt.unread_in_order();
     result.cancel_requested = rt.cancel_requested_;

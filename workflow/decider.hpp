@@ -18,6 +18,7 @@
 
 namespace evermill {
 struct workflow_definition;
+enum class log_level : unsigned char;
 }
 
 namespace evermill::workflow {
@@ -29,10 +30,17 @@ struct step_run {
   std::function<messages::MarkerRecorded()> run;
 };
 
+/// A line of the workflow's own log.
+struct log_line {
+  log_level level{};
+  std::string text;
+};
+
 /// What one decision event led to. `record.events(0)` is the decision event.
 struct turn {
   messages::TurnRecord record;
   std::vector<step_run> steps;
+  std::vector<log_line> log_lines;  ///< to be written once the turn is durable
   /// Only with a final WorkflowExecutionContinuedAsNew (whose new_run_number and new_run_id are left empty for the
   /// partition to fill): what the next run's start event must carry.
   std::vector<messages::WorkflowExecutionSignaled> unread_signals;

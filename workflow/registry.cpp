@@ -7,14 +7,24 @@
 #include <stdexcept>
 #include <typeinfo>
 
+#include "base/text.hpp"
 #include "workflow/registry_data.hpp"
 
 namespace evermill {
+namespace {
+
+void check_name(std::string_view what, std::string_view name) {
+  if (const auto why = why_no_name(name)) {
+    throw std::invalid_argument("the name of the " + std::string(what) + " \"" + std::string(name) + "\" " + *why);
+  }
+}
+
+}  // namespace
 
 registry::registry() : data_(std::make_shared<detail::registry_data>()) {}
 
 void registry::add_workflow(workflow_definition definition) {
-  if (definition.name.empty()) throw std::invalid_argument("a workflow needs a name");
+  check_name("workflow", definition.name);
   definition.owner = data_.get();
   const std::string name = definition.name;
   const void* const function = definition.function;
@@ -26,7 +36,7 @@ void registry::add_workflow(workflow_definition definition) {
 
 void registry::add_activity(std::string_view name,
                             std::function<std::optional<payload>(activity_context&, const payload&)> run) {
-  if (name.empty()) throw std::invalid_argument("an activity needs a name");
+  check_name("activity", name);
   activity_definition definition{
       std::string(name),
       [run = std::move(run)](activity_context& about,

@@ -12,7 +12,6 @@ struct registry_data {
   std::map<std::string, workflow_definition, std::less<>> workflows;
   std::map<std::string, activity_definition, std::less<>> activities;
   std::map<const void*, std::string> names;  // of workflow functions
-  std::function<void(const std::string& workflow_id, std::string_view message)> log;  // set by the engine
 
   /// Throws std::invalid_argument.
   const std::string& name_of(const void* function) const;

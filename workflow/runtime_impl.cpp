@@ -1,9 +1,13 @@
 #include "workflow/runtime_impl.hpp"
 
+#include <xxhash.h>
+
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include "base/random.hpp"
+#include "base/text.hpp"
 #include "workflow/conversions.hpp"
 #include "workflow/registry_data.hpp"
 
@@ -12,6 +16,18 @@ namespace {
 
 /// A protobuf message of defaults and no bytes at all are values, too.
 bool has_value(const payload& p) noexcept { return p.type != payload::content_type::json || !p.data.empty(); }
+
+void check_name(std::string_view what, std::string_view name) {
+  if (const auto why = why_no_name(name)) throw std::invalid_argument("the " + std::string(what) + " " + *why);
+}
+
+/// Unique, and the same in every replay. A parent's id that leaves no room for more is replaced by its hash.
+std::string child_id(const std::string& parent, run_number run, event_seq seq) {
+  std::string suffix = "/" + std::to_string(run.value) + "." + std::to_string(seq.value);
+  if (parent.size() + suffix.size() <= max_name_bytes) return parent + suffix;
+  const XXH128_hash_t hash = XXH3_128bits(parent.data(), parent.size());
+  return std::to_string(hash.high64) + "-" + std::to_string(hash.low64) + suffix;
+}
 
 }  // namespace
 
@@ -41,6 +57,7 @@ cell_ref runtime::open(cell::kind what, std::uint64_t seq, std::string_view name
 }
 
 cell_ref runtime::schedule_activity(std::string_view name, const activity_options& options, payload&& input) {
+  check_name("activity's name", name);
   auto& scheduled = *add_command().mutable_activity_task_scheduled();
   scheduled.set_activity_type(std::string(name));
   if (has_value(input)) to_message(std::move(input), *scheduled.mutable_input());
@@ -62,12 +79,12 @@ cell_ref runtime::schedule_activity(std::string_view name, const activity_option
   return open(cell::kind::activity, last_.value, name);
 }
 
-cell_ref runtime::start_child(std::string_view type, std::string_view id, payload&& input) {
+cell_ref runtime::start_child(std::string_view type, std::optional<std::string_view> id, payload&& input) {
+  check_name("child workflow's name", type);
+  if (id) check_name("child's workflow id", *id);
   auto& initiated = *add_command().mutable_start_child_workflow_execution_initiated();
   initiated.set_workflow_type(std::string(type));
-  initiated.set_workflow_id(id.empty() ? workflow_id_ + "/" + std::to_string(run_.value) + "." +
-                                             std::to_string(last_.value)
-                                       : std::string(id));
+  initiated.set_workflow_id(id ? std::string(*id) : child_id(workflow_id_, run_, last_));
   if (has_value(input)) to_message(std::move(input), *initiated.mutable_input());
   return open(cell::kind::child, last_.value, type);
 }
@@ -79,6 +96,7 @@ cell_ref runtime::start_timer(std::chrono::microseconds delay) {
 }
 
 cell_ref runtime::wait_signal(std::string_view name) {
+  check_name("signal's name", name);
   cell_ref c = open(cell::kind::signal, 0, name);
   const auto buffered = unread_.find(name);
   if (buffered == unread_.end()) {
@@ -96,6 +114,7 @@ cell_ref runtime::wait_signal(std::string_view name) {
 
 cell_ref runtime::wait_signal(std::string_view name, std::chrono::microseconds timeout) {
   cell_ref c = wait_signal(name);
+  c->timed = true;
   if (c->is != cell::state::pending) return c;
   start_timer(timeout);
   c->seq = last_.value;
@@ -105,6 +124,7 @@ cell_ref runtime::wait_signal(std::string_view name, std::chrono::microseconds t
 }
 
 cell_ref runtime::schedule_step(std::string_view name, std::function<payload()> run) {
+  check_name("step's name", name);
   add_command().mutable_step_scheduled()->set_name(std::string(name));
   steps_.emplace(last_.value, std::move(run));
   new_steps_.push_back(last_.value);
@@ -112,6 +132,7 @@ cell_ref runtime::schedule_step(std::string_view name, std::function<payload()> 
 }
 
 void runtime::continue_as_new(payload&& input) {
+  definition_.check_input(input);
   close_open_commands();
   auto& next = *add_command().mutable_workflow_execution_continued_as_new();
   next.set_workflow_type(definition_.name);
@@ -162,6 +183,10 @@ std::uint64_t runtime::random() {
 void runtime::settle(cell& c) {
   c.settled_as = ++settled_;
   if (c.waiting == nullptr || c.waiting->woken) return;
+  if (c.waiting->needed > 1 && c.is != cell::state::error) {
+    --c.waiting->needed;
+    return;
+  }
   c.waiting->woken = true;
   ready_.push_back(c.waiting->coroutine);
 }
@@ -323,29 +348,28 @@ void runtime::on_started(const messages::WorkflowExecutionStarted& started) {
   }
 }
 
-void runtime::on_signal(const messages::WorkflowExecutionSignaled& signaled) {
+/// The first wait for the signal, taken off the list and its timer canceled; null: nobody waits.
+cell_ref runtime::take_wait(const std::string& signal) {
   const auto wait = std::find_if(signal_waits_.begin(), signal_waits_.end(),
-                                 [&](const cell_ref& c) { return c->name == signaled.signal_name(); });
-  // A wait that nobody holds any more must not swallow the signal.
-  if (wait == signal_waits_.end()) {
-    unread_[signaled.signal_name()].push_back(from_message(signaled.input()));
-    signal_order_.emplace_back(signaled.signal_name(), ++signals_seen_);
-    return;
-  }
-  const cell_ref c = *wait;
+                                 [&](const cell_ref& c) { return c->name == signal; });
+  if (wait == signal_waits_.end()) return {};
+  cell_ref c = std::move(*wait);
   signal_waits_.erase(wait);
-  if (c->references == 1 || (c->seq != 0 && c->references == 2)) {
-    if (c->seq != 0) {
-      timed_waits_.erase(c->seq);
-      add_command().mutable_timer_canceled()->set_started_seq(c->seq);
-    }
-    return on_signal(signaled);
-  }
   if (c->seq != 0) {
     timed_waits_.erase(c->seq);
     add_command().mutable_timer_canceled()->set_started_seq(c->seq);
   }
-  settle_value(*c.get(), from_message(signaled.input()));
+  return c;
+}
+
+void runtime::on_signal(const messages::WorkflowExecutionSignaled& signaled) {
+  // A wait that nobody holds any more must not swallow the signal.
+  while (const cell_ref c = take_wait(signaled.signal_name())) {
+    if (c->references == 1) continue;
+    return settle_value(*c.get(), from_message(signaled.input()));
+  }
+  unread_[signaled.signal_name()].push_back(from_message(signaled.input()));
+  signal_order_.emplace_back(signaled.signal_name(), ++signals_seen_);
 }
 
 void runtime::on_timer(std::uint64_t seq) {
@@ -444,7 +468,7 @@ std::vector<messages::WorkflowExecutionSignaled> runtime::unread_in_order() cons
 cell_ref schedule_activity(runtime& rt, std::string_view name, const activity_options& options, payload input) {
   return rt.schedule_activity(name, options, std::move(input));
 }
-cell_ref start_child(runtime& rt, std::string_view type, std::string_view id, payload input) {
+cell_ref start_child(runtime& rt, std::string_view type, std::optional<std::string_view> id, payload input) {
   return rt.start_child(type, id, std::move(input));
 }
 cell_ref start_timer(runtime& rt, std::chrono::microseconds delay) { return rt.start_timer(delay); }
@@ -477,8 +501,8 @@ std::string uuid(runtime& rt) {
   return make_uuid(numbers);
 }
 
-void write_log(runtime& rt, std::string_view message) {
-  if (!rt.replaying_ && rt.definition_.owner->log) rt.definition_.owner->log(rt.workflow_id_, message);
+void write_log(runtime& rt, log_level level, std::string_view message) {
+  if (!rt.replaying_) rt.log_lines_.push_back({level, std::string(message)});
 }
 
 }  // namespace evermill::detail

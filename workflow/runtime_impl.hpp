@@ -26,7 +26,7 @@ class runtime {
 
   // What the context asks for.
   cell_ref schedule_activity(std::string_view name, const activity_options& options, payload&& input);
-  cell_ref start_child(std::string_view type, std::string_view id, payload&& input);
+  cell_ref start_child(std::string_view type, std::optional<std::string_view> id, payload&& input);
   cell_ref start_timer(std::chrono::microseconds delay);
   cell_ref wait_signal(std::string_view name);
   cell_ref wait_signal(std::string_view name, std::chrono::microseconds timeout);
@@ -56,6 +56,7 @@ class runtime {
   std::map<std::uint64_t, std::function<payload()>> steps_;       // asked for, without a marker
   std::vector<std::uint64_t> new_steps_;                          // asked for in this turn
   std::map<std::string, std::deque<payload>, std::less<>> unread_;  // signals, by name
+  std::vector<workflow::log_line> log_lines_;                      // written in this turn
   std::vector<messages::WorkflowExecutionSignaled> unread_in_order() const;
 
  private:
@@ -79,6 +80,7 @@ class runtime {
   void fail_activity(std::uint64_t seq, const messages::Failure& why);
   void fail_child(std::uint64_t seq, failure why);
   cell_ref take(std::uint64_t seq);
+  cell_ref take_wait(const std::string& signal);
   void on_started(const messages::WorkflowExecutionStarted& started);
   void on_signal(const messages::WorkflowExecutionSignaled& signaled);
   void on_timer(std::uint64_t seq);

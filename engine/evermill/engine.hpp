@@ -217,6 +217,8 @@ class engine {
   template <class R, class A>
   execution<R> start(const child_workflow<R(A)>& workflow, const std::type_identity_t<A>& input,
                      start_options options = {});
+  template <class R>
+  execution<R> start(const child_workflow<R()>& workflow, start_options options = {});
   /// A handle on an execution that was started earlier. Does not look whether it exists.
   template <class R>
   execution<R> find(std::string workflow_id);
@@ -224,6 +226,8 @@ class engine {
   // --- untyped: what the typed functions, the command line and servers are made of
 
   started_execution start(std::string_view workflow_type, payload input, start_options options);
+  /// Throws what is wrong with the arguments (unknown_workflow, invalid_argument); the rest is told through `answer`, once,
+  /// on a thread of the engine's.
   void start(std::string_view workflow_type, payload input, start_options options,
              std::function<void(std::optional<engine_error>, started_execution)> answer);
   /// Durable when it returns; buffered until the code reads it.
@@ -285,6 +289,7 @@ class execution {
   void signal(const evermill::signal<T>& which, const std::type_identity_t<T>& value) {
     engine_->signal(id(), which.name, codec<T>::encode(value));
   }
+  void signal(const evermill::signal<>& which) { engine_->signal(id(), which.name, payload{}); }
   void cancel(std::string_view reason = {}) { engine_->cancel(id(), reason); }
   void terminate(std::string_view reason = {}) { engine_->terminate(id(), reason); }
   execution_description describe() const { return engine_->describe(id()); }
@@ -311,6 +316,11 @@ template <class R, class A>
 execution<R> engine::start(const child_workflow<R(A)>& workflow, const std::type_identity_t<A>& input,
                            start_options options) {
   return {*this, start(workflow.name, codec<A>::encode(input), std::move(options))};
+}
+
+template <class R>
+execution<R> engine::start(const child_workflow<R()>& workflow, start_options options) {
+  return {*this, start(workflow.name, payload{}, std::move(options))};
 }
 
 template <class R>

@@ -16,7 +16,7 @@
 #include "evermill/context.hpp"
 #include "evermill/main.hpp"
 
-namespace {
+namespace log_analysis {  // not an unnamed one: clang warns of functions there that nlohmann's macro makes in vain
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
@@ -190,9 +190,10 @@ task<std::map<std::string, counts>> analyse_logs(context ctx, std::optional<requ
   co_return what.groups;
 }
 
-}  // namespace
+}  // namespace log_analysis
 
 int main(int argc, char** argv) {
+  using namespace log_analysis;
   evermill::registry registry;
   registry.add("analyse_logs", analyse_logs);
   registry.add("analyse_group", analyse_group);

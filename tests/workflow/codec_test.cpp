@@ -98,5 +98,10 @@ TEST(Codec, ProtobufMessagesTravelSerialisedWithTheirName) {
             "accepted");
 }
 
+TEST(Codec, JsonWithoutUtf8IsRefusedWhenItIsWritten) {
+  EXPECT_THROW(codec<order>::encode({"\xff", {}}), payload_error);
+  EXPECT_EQ(round_trip(std::string("\xff")), "\xff") << "a string by itself may hold any bytes";
+}
+
 }  // namespace
 }  // namespace evermill

@@ -14,7 +14,8 @@
 //     static Image decode(const evermill::payload& from);   // throws evermill::payload_error
 //   };
 //
-// What is encoded must be decodable for as long as instances live that hold it.
+// Text in JSON must be UTF-8, or encoding throws payload_error; a std::string by itself may hold any bytes. What is encoded
+// must be decodable for as long as instances live that hold it: add fields with defaults, don't rename.
 #pragma once
 
 #include <charconv>
@@ -28,6 +29,7 @@
 #include <vector>
 
 #include "evermill/exceptions.hpp"
+#include "evermill/handles.hpp"
 #include "evermill/payload.hpp"
 
 /// An empty optional is JSON's null (nlohmann/json 3.11 does not know std::optional).
@@ -66,10 +68,11 @@ concept json_convertible = requires(nlohmann::json j, const T& t) {
   { j.template get<T>() } -> std::same_as<T>;
 };
 
-bool is_utf8(std::string_view text) noexcept;
 /// Throws payload_error where the payload holds no JSON.
 nlohmann::json parse_json(const payload& from);
 [[noreturn]] void throw_cannot_decode(const payload& from, std::string_view wanted, std::string_view why);
+/// Throws payload_error where a string in it is not UTF-8.
+payload encode_json(const nlohmann::json& value);
 payload encode_string(const std::string& value);
 std::string decode_string(const payload& from);
 void expect_type(const payload& from, payload::content_type wanted, std::string_view type_name);
@@ -81,6 +84,8 @@ inline constexpr bool is_number = std::is_arithmetic_v<T> && !std::is_same_v<T, 
 
 template <class T>
 struct codec {
+  static_assert(detail::owns_itself<T>, "a reference, pointer or view can't be stored: use a type that owns its value");
+
   static payload encode(const T& value) {
     if constexpr (detail::protobuf_message<T>) {
       payload to{payload::content_type::protobuf, std::string(value.GetTypeName()), {}};
@@ -94,7 +99,7 @@ struct codec {
       static_assert(detail::json_convertible<T>,
                     "evermill can't encode this type: give it nlohmann to_json/from_json (for example with "
                     "NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE) or specialise evermill::codec for it");
-      return json_payload(nlohmann::json(value).dump());
+      return detail::encode_json(value);
     }
   }
 

@@ -1,6 +1,7 @@
 // What a workflow does with the world: everything it asks for is journaled and comes back the same in every replay.
 //
-// A workflow's own code must be deterministic: time, randomness and I/O only through its context.
+// A workflow's own code must be deterministic: time, randomness and I/O only through its context. The same events must
+// lead to the same calls in the same order, or the execution stops as stuck.
 #pragma once
 
 #include <chrono>
@@ -26,10 +27,15 @@ template <class A>
 inline constexpr bool await_safe = std::is_lvalue_reference_v<A> || std::is_trivially_destructible_v<A> ||
                                    !std::is_aggregate_v<std::remove_cvref_t<A>>;
 
-template <class A, class... In>
-payload encode_input(In&&... in) {
+template <class... In>
+constexpr void check_await_safe() {
   static_assert((await_safe<In> && ...),
                 "pass the fields, or a named value: GCC 12 destroys aggregate temporaries next to co_await twice");
+}
+
+template <class A, class... In>
+payload encode_input(In&&... in) {
+  check_await_safe<In...>();
   if constexpr (sizeof...(In) == 1 && (std::is_same_v<std::remove_cvref_t<In>, A> && ...)) {
     return codec<A>::encode(in...);
   } else {
@@ -38,7 +44,17 @@ payload encode_input(In&&... in) {
   }
 }
 
-struct never {
+/// What a wait with a timeout gives.
+template <class T>
+struct timed_value {
+  using type = std::optional<T>;
+};
+template <>
+struct timed_value<void> {
+  using type = bool;
+};
+
+struct [[nodiscard("co_await it: nothing after continue_as_new may run")]] never {
   static constexpr bool durable = true;
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<>) const noexcept {}
@@ -46,12 +62,20 @@ struct never {
 };
 }  // namespace detail
 
-/// Passed by value as the first parameter of every workflow coroutine; valid for the life of the run.
+/// Passed by value as the first parameter of every workflow coroutine, and on to its parts; valid for the life of the run.
+/// Used by the workflow's own code only: never in a step, an activity or another thread.
+///
+/// Asking happens at the call, in program order; awaiting the future only waits. Delays are counted from `now()`. All
+/// throw payload_error where the input can't be encoded, and std::invalid_argument for a name that can't be (handles.hpp).
+///
+/// A cancel request for the execution makes every future that is open at that moment throw canceled_error, once; what is
+/// asked for afterwards works as always, so that the code can clean up.
 class context {
  public:
   explicit context(detail::runtime& rt) noexcept : runtime_(&rt) {}
 
-  /// Schedules an activity. Its argument is built from `fields`, or is given as one named value.
+  /// Schedules an activity. Its argument is built from `fields`, or is given as one named value. The future gives its
+  /// result, or throws activity_error when the last attempt that its retry policy allows has failed.
   template <class R, class A, class... In>
   future<R> call(const activity<R(A)>& what, In&&... fields) const {
     return {*runtime_, detail::schedule_activity(*runtime_, what.name, what.options,
@@ -62,67 +86,103 @@ class context {
     return {*runtime_, detail::schedule_activity(*runtime_, what.name, what.options, payload{})};
   }
 
-  /// Starts a child workflow; the future is its result. `id` names the child; without one it gets an id of its own.
+  /// Starts a child workflow: an execution of its own, with an id made from this run's. The future gives its result, or
+  /// throws child_workflow_error when it fails, is canceled or terminated. A child whose future is dropped, or whose
+  /// parent ends, goes on. A function must be registered (else std::invalid_argument); what a handle names need not be
+  /// registered here: the child then waits for its code.
   template <class R, class A, class... In>
   future<R> start(task<R> (*child)(context, A), In&&... fields) const {
-    return start_as<R, A>({}, child, std::forward<In>(fields)...);
+    return start_named<R>(name_of(child), {}, detail::encode_input<A>(std::forward<In>(fields)...));
   }
   template <class R>
   future<R> start(task<R> (*child)(context)) const {
-    return {*runtime_, detail::start_child(*runtime_, name_of(child), {}, payload{})};
+    return start_named<R>(name_of(child), {}, payload{});
   }
   template <class R, class A, class... In>
   future<R> start(const child_workflow<R(A)>& child, In&&... fields) const {
-    return {*runtime_,
-            detail::start_child(*runtime_, child.name, {}, detail::encode_input<A>(std::forward<In>(fields)...))};
+    return start_named<R>(child.name, {}, detail::encode_input<A>(std::forward<In>(fields)...));
   }
-  template <class R, class A, class... In>
-  future<R> start_as(std::string_view id, task<R> (*child)(context, A), In&&... fields) const {
-    return {*runtime_,
-            detail::start_child(*runtime_, name_of(child), id, detail::encode_input<A>(std::forward<In>(fields)...))};
+  template <class R>
+  future<R> start(const child_workflow<R()>& child) const {
+    return start_named<R>(child.name, {}, payload{});
   }
 
-  /// A durable timer.
+  /// The same with a workflow id of your choice, so that others can find and signal it. Where an execution with this id
+  /// exists already, also one that has ended, the future throws child_workflow_error (failure_kind::already_exists).
+  /// Throws std::invalid_argument where `id` is not 1 to 512 bytes of UTF-8 without control characters.
+  template <class R, class A, class... In>
+  future<R> start_as(std::string_view id, task<R> (*child)(context, A), In&&... fields) const {
+    return start_named<R>(name_of(child), id, detail::encode_input<A>(std::forward<In>(fields)...));
+  }
+  template <class R>
+  future<R> start_as(std::string_view id, task<R> (*child)(context)) const {
+    return start_named<R>(name_of(child), id, payload{});
+  }
+  template <class R, class A, class... In>
+  future<R> start_as(std::string_view id, const child_workflow<R(A)>& child, In&&... fields) const {
+    return start_named<R>(child.name, id, detail::encode_input<A>(std::forward<In>(fields)...));
+  }
+  template <class R>
+  future<R> start_as(std::string_view id, const child_workflow<R()>& child) const {
+    return start_named<R>(child.name, id, payload{});
+  }
+
+  /// A durable timer: due at `now() + delay`, rounded up to microseconds, also when no process runs then (it fires when
+  /// one does). Zero or less: due at once.
   template <class Rep, class Period>
   future<void> sleep(std::chrono::duration<Rep, Period> delay) const {
     return {*runtime_, detail::start_timer(*runtime_, std::chrono::ceil<std::chrono::microseconds>(delay))};
   }
 
-  /// The oldest signal of this name that was not read yet, or the next one to come.
+  /// The oldest signal of this name that was not read yet, or the next one to come: each signal is read once, and waits
+  /// until it is read. Waits for the same name are served in the order in which they were asked for.
   template <class T>
   future<T> wait(const signal<T>& which) const {
     return {*runtime_, detail::wait_signal(*runtime_, which.name)};
   }
-  /// The same; nothing when none comes in time.
+  /// The same; std::nullopt (false, for a signal without a value) when none has come within `timeout`.
   template <class T, class Rep, class Period>
-  future<std::optional<T>> wait(const signal<T>& which, std::chrono::duration<Rep, Period> timeout) const {
-    return {*runtime_,
-            detail::wait_signal(*runtime_, which.name, std::chrono::ceil<std::chrono::microseconds>(timeout)), true};
+  auto wait(const signal<T>& which, std::chrono::duration<Rep, Period> timeout) const {
+    return future<typename detail::timed_value<T>::type>(
+        *runtime_, detail::wait_signal(*runtime_, which.name, std::chrono::ceil<std::chrono::microseconds>(timeout)));
   }
 
-  /// Runs `f` once, off the workflow's thread, when everything decided before is durable; its result is journaled. After
-  /// a crash it may run again. `f` must own what it uses: it runs while the workflow may go on.
+  /// Runs `f` once, off the workflow's thread, when everything decided before is durable; its result is journaled, and
+  /// the future gives it, or throws step_error where `f` threw (a step is not tried again). For short work with side
+  /// effects or chance in it that is no activity of its own. When the process dies before the result is durable, `f` runs
+  /// again. `f` owns what it uses (captures by value, no context): it runs while the workflow may go on or leave memory.
   template <class F>
-  auto step(std::string_view name, F&& f) const -> future<std::invoke_result_t<std::decay_t<F>&>> {
+  auto step(std::string_view name, F&& f) const {
     static_assert(std::is_lvalue_reference_v<F> || std::is_trivially_destructible_v<std::decay_t<F>>,
                   "name the step's function first (auto f = [x] {…}; co_await ctx.step(\"name\", f);): GCC 12 destroys "
                   "closure temporaries next to co_await twice");
-    using R = std::invoke_result_t<std::decay_t<F>&>;
-    return {*runtime_, detail::schedule_step(*runtime_, name, [f = std::decay_t<F>(std::forward<F>(f))]() mutable {
-              if constexpr (std::is_void_v<R>) {
-                f();
-                return payload{};
-              } else {
-                return codec<std::remove_cvref_t<R>>::encode(f());
-              }
-            })};
+    static_assert(std::is_copy_constructible_v<std::decay_t<F>>,
+                  "a step's function must be copyable: it is kept until its result is durable");
+    using result = std::invoke_result_t<std::decay_t<F>&>;
+    static_assert(detail::owns_itself<std::remove_cvref_t<result>>,
+                  "a step's result is a stored value: return the plain type, not a pointer or view");
+    return future<std::remove_cvref_t<result>>(
+        *runtime_, detail::schedule_step(*runtime_, name, [f = std::decay_t<F>(std::forward<F>(f))]() mutable {
+          if constexpr (std::is_void_v<result>) {
+            f();
+            return payload{};
+          } else {
+            return codec<std::remove_cvref_t<result>>::encode(f());
+          }
+        }));
   }
 
-  /// Ends this run and starts the next one of the same workflow with this input, in one commit. Signals that were not read
-  /// are carried along. Await it: it does not return.
+  /// Ends this run and starts the next one of the same workflow with this input, in one commit: for loops that would
+  /// otherwise grow their journal without end. Await it: it does not return, and destructors of locals run. Signals that
+  /// were not read and a cancel request are carried along; open timers and activities are canceled; children go on, but
+  /// their results are lost to the next run. The workflow id stays, the run id changes. Throws payload_error where the
+  /// input is not what the workflow takes.
   template <class A>
-  detail::never continue_as_new(const A& input) const {
-    detail::continue_as_new(*runtime_, codec<A>::encode(input));
+  detail::never continue_as_new(A&& input) const {
+    detail::check_await_safe<A>();
+    using given = std::decay_t<A>;
+    constexpr bool text = std::is_same_v<given, const char*> || std::is_same_v<given, std::string_view>;
+    detail::continue_as_new(*runtime_, codec<std::conditional_t<text, std::string, given>>::encode(std::conditional_t<text, std::string, const given&>(input)));
     return {};
   }
   detail::never continue_as_new() const {
@@ -130,18 +190,30 @@ class context {
     return {};
   }
 
-  /// The time of the event that is being handled; never goes back.
+  /// The time of the event that is being handled, UTC; stands still between two awaits, never goes back.
   std::chrono::sys_time<std::chrono::microseconds> now() const { return detail::now(*runtime_); }
+  /// 64 random bits from the run's journaled seed; not for secrets.
   std::uint64_t random() const { return detail::random(*runtime_); }
+  /// A random UUID (version 4) from the same source.
   std::string uuid() const { return detail::uuid(*runtime_); }
-  /// Writes to the engine's log, once: not again in a replay.
-  void log(std::string_view message) const { detail::write_log(*runtime_, message); }
+
+  /// Writes a line to the engine's log, with the instance, run and partition it is about. It is written once, after the
+  /// turn it belongs to is durable, and not in a replay; a crash at that moment may lose it.
+  void log(std::string_view message) const { log(log_level::info, message); }
+  void log(log_level level, std::string_view message) const { detail::write_log(*runtime_, level, message); }
+
+  /// Is the code being led through its journal again? For diagnosis: what is decided by it diverges.
   bool replaying() const { return detail::replaying(*runtime_); }
+  /// Has somebody asked for the execution to be canceled? Stays true.
   bool cancel_requested() const { return detail::cancel_requested(*runtime_); }
   const std::string& workflow_id() const { return detail::workflow_id(*runtime_); }
   const std::string& run_id() const { return detail::run_id(*runtime_); }
 
  private:
+  template <class R>
+  future<R> start_named(std::string_view type, std::optional<std::string_view> id, payload input) const {
+    return {*runtime_, detail::start_child(*runtime_, type, id, std::move(input))};
+  }
   template <class F>
   const std::string& name_of(F* function) const {
     return detail::name_of_workflow(*runtime_, reinterpret_cast<const void*>(function));

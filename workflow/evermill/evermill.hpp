@@ -8,5 +8,6 @@
 #include "evermill/exceptions.hpp"
 #include "evermill/future.hpp"
 #include "evermill/handles.hpp"
+#include "evermill/log_level.hpp"
 #include "evermill/registry.hpp"
 #include "evermill/task.hpp"

@@ -53,6 +53,10 @@ class root_of final : public root {
 
 struct registry_data;
 
+/// Can an F be called with these, and is what it returns good for an R?
+template <class R, class F, class... A>
+inline constexpr bool runs_as = std::is_invocable_r_v<R, F, A...>;
+
 }  // namespace detail
 
 struct workflow_definition {
@@ -60,6 +64,8 @@ struct workflow_definition {
   const void* function = nullptr;
   /// Decodes the input and makes the coroutine, suspended at its start. Throws payload_error.
   std::function<std::unique_ptr<detail::root>(detail::runtime&, const payload& input)> start;
+  /// Throws payload_error where `start` would.
+  std::function<void(const payload& input)> check_input;
   const detail::registry_data* owner = nullptr;
 };
 
@@ -69,35 +75,45 @@ struct activity_definition {
   std::function<std::variant<std::optional<payload>, failure>(activity_context&, const payload& input)> run;
 };
 
-/// Names are unique; adding one twice, or an empty one, throws std::invalid_argument. Copies share what they hold. Fill
-/// it before it is given to an engine; not thread-safe until then, read-only after.
+/// Names are unique; adding one twice, or one that can't be (handles.hpp), throws std::invalid_argument. Copies share what
+/// they hold. Fill it before it is given to an engine; not thread-safe until then, read-only after.
 class registry {
  public:
   registry();
 
+  /// A workflow under a name. One function may have several names; as a child it is started under the first.
   template <class R, class A>
   void add(std::string name, task<R> (*workflow)(context, A)) {
     add_workflow({std::move(name), reinterpret_cast<const void*>(workflow),
                   [workflow](detail::runtime& rt, const payload& input) -> std::unique_ptr<detail::root> {
                     return std::make_unique<detail::root_of<R>>(rt, workflow(context(rt), codec<A>::decode(input)));
-                  }});
+                  },
+                  [](const payload& input) { static_cast<void>(codec<A>::decode(input)); }});
   }
   template <class R>
   void add(std::string name, task<R> (*workflow)(context)) {
     add_workflow({std::move(name), reinterpret_cast<const void*>(workflow),
                   [workflow](detail::runtime& rt, const payload&) -> std::unique_ptr<detail::root> {
                     return std::make_unique<detail::root_of<R>>(rt, workflow(context(rt)));
-                  }});
+                  },
+                  [](const payload&) {}});
   }
   template <class R, class A>
   void add(const child_workflow<R(A)>& handle, task<R> (*workflow)(context, A)) {
     add(std::string(handle.name), workflow);
   }
+  template <class R>
+  void add(const child_workflow<R()>& handle, task<R> (*workflow)(context)) {
+    add(std::string(handle.name), workflow);
+  }
 
-  /// `function` is called with (activity_context&, A), (A), (activity_context&) or (), on threads of the engine's pool,
-  /// several at a time.
+  /// An activity. `function` is called with (activity_context&, A), (A), (activity_context&) or () and returns an R. It is
+  /// called through a const copy on threads of the engine's pool, several at a time, and may block. What it throws fails
+  /// the attempt: application_error under its own type, anything else under the name of its class.
   template <class R, class A, class F>
   void add(const activity<R(A)>& handle, F function) {
+    static_assert(detail::runs_as<R, const F&, activity_context&, A> || detail::runs_as<R, const F&, A>,
+                  "the function of activity<R(A)> takes (activity_context&, A) or (A) and returns an R");
     add_activity(handle.name, [function](activity_context& about, const payload& input) -> std::optional<payload> {
       if constexpr (std::is_invocable_v<const F&, activity_context&, A>) {
         return invoke<R>([&]() -> R { return function(about, codec<A>::decode(input)); });
@@ -108,6 +124,8 @@ class registry {
   }
   template <class R, class F>
   void add(const activity<R()>& handle, F function) {
+    static_assert(detail::runs_as<R, const F&, activity_context&> || detail::runs_as<R, const F&>,
+                  "the function of activity<R()> takes (activity_context&) or () and returns an R");
     add_activity(handle.name, [function](activity_context& about, const payload&) -> std::optional<payload> {
       if constexpr (std::is_invocable_v<const F&, activity_context&>) {
         return invoke<R>([&]() -> R { return function(about); });
@@ -117,12 +135,13 @@ class registry {
     });
   }
 
+  /// Null where there is none. What is found lives as long as any copy of the registry.
   const workflow_definition* find_workflow(std::string_view name) const;
   const activity_definition* find_activity(std::string_view name) const;
   std::vector<std::string> workflow_names() const;
   std::vector<std::string> activity_names() const;
 
-  /// The name under which a workflow function was added. Throws std::invalid_argument when it was not.
+  /// The first name under which a workflow function was added. Throws std::invalid_argument when it was not.
   template <class R, class... A>
   const std::string& name_of(task<R> (*workflow)(context, A...)) const {
     return name_of_function(reinterpret_cast<const void*>(workflow));

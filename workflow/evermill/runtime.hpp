@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -12,15 +13,17 @@
 #include <utility>
 
 #include "evermill/handles.hpp"
+#include "evermill/log_level.hpp"
 #include "evermill/payload.hpp"
 
 namespace evermill::detail {
 
 class runtime;
 
-/// A coroutine that is suspended until one of some cells is settled. Lives in the awaiting frame.
+/// A coroutine that is suspended until `needed` of some cells are settled, or one has failed. Lives in the awaiting frame.
 struct waiter {
   std::coroutine_handle<> coroutine;
+  std::size_t needed = 1;
   bool woken = false;
 };
 
@@ -30,6 +33,7 @@ struct cell {
   enum class state : std::uint8_t { pending, value, error };
   kind what = kind::timer;
   state is = state::pending;
+  bool timed = false;           ///< of a wait with a timeout: no value means that the time was up
   std::uint32_t references = 0;
   std::uint64_t seq = 0;        ///< of the command; of a timed wait: its timer's; 0: no command
   std::uint64_t settled_as = 0; ///< counts settlements: the order of the journal
@@ -64,7 +68,8 @@ class cell_ref {
 
 // Commands. Each is recorded when called.
 cell_ref schedule_activity(runtime& rt, std::string_view name, const activity_options& options, payload input);
-cell_ref start_child(runtime& rt, std::string_view type, std::string_view id, payload input);
+/// Without an id the child gets one made from this run's.
+cell_ref start_child(runtime& rt, std::string_view type, std::optional<std::string_view> id, payload input);
 cell_ref start_timer(runtime& rt, std::chrono::microseconds delay);
 cell_ref wait_signal(runtime& rt, std::string_view name);
 cell_ref wait_signal(runtime& rt, std::string_view name, std::chrono::microseconds timeout);
@@ -77,7 +82,7 @@ void make_ready(runtime& rt, std::coroutine_handle<> coroutine);
 std::chrono::sys_time<std::chrono::microseconds> now(const runtime& rt);
 std::uint64_t random(runtime& rt);
 std::string uuid(runtime& rt);
-void write_log(runtime& rt, std::string_view message);
+void write_log(runtime& rt, log_level level, std::string_view message);
 bool replaying(const runtime& rt);
 bool cancel_requested(const runtime& rt);
 const std::string& workflow_id(const runtime& rt);

@@ -4,8 +4,7 @@
 #include <coroutine>
 #include <exception>
 #include <optional>
-#include <span>
-#include <string_view>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -18,17 +17,6 @@ template <class T>
 class task;
 
 namespace detail {
-
-template <class T>
-inline constexpr bool is_span = false;
-template <class T, std::size_t N>
-inline constexpr bool is_span<std::span<T, N>> = true;
-
-/// May a coroutine keep it in its frame? A reference, pointer or view may outlive what it points to.
-template <class A>
-inline constexpr bool frame_safe =
-    !std::is_reference_v<A> && !std::is_pointer_v<std::remove_cv_t<A>> &&
-    !std::is_same_v<std::remove_cv_t<A>, std::string_view> && !is_span<std::remove_cv_t<A>>;
 
 struct promise_base {
   runtime* rt = nullptr;
@@ -88,9 +76,15 @@ struct promise<void> : promise_base {
 
 }  // namespace detail
 
-/// A coroutine of a workflow. It starts when it is awaited, and is destroyed with its task.
+/// A workflow, or a part of one: a coroutine that takes a context and values and gives a T. It starts when it is awaited,
+/// is awaited once (`co_await part(ctx, 5)`, or `co_await std::move(it)` by name), and is destroyed with its task.
+/// Awaiting gives its result or throws what it threw; where it was awaited or moved from before, std::logic_error.
+///
+/// Parameters must be values: the compiler refuses references, pointers and views, and with them member functions and
+/// lambdas, whose object is a hidden reference. In its body only futures, tasks, `race`, `all` and `continue_as_new` can
+/// be awaited.
 template <class T = void>
-class [[nodiscard]] task {
+class [[nodiscard("a task runs when it is awaited: co_await it")]] task {
  public:
   static constexpr bool durable = true;
   using promise_type = detail::promise<T>;
@@ -108,7 +102,10 @@ class [[nodiscard]] task {
 
   struct awaiter {
     handle awaited;
-    bool await_ready() const noexcept { return false; }
+    bool await_ready() const {
+      if (!awaited) throw std::logic_error("a task is awaited that was awaited or moved from before");
+      return false;
+    }
     template <class P>
     void await_suspend(std::coroutine_handle<P> parent) const noexcept {
       awaited.promise().parent = parent;
@@ -138,7 +135,8 @@ inline task<void> detail::promise<void>::get_return_object() noexcept {
 
 template <class T, class... Args>
 struct std::coroutine_traits<evermill::task<T>, Args...> {
-  static_assert((evermill::detail::frame_safe<Args> && ...),
-                "workflow coroutines take values: a reference, pointer or view may dangle across co_await");
+  static_assert((evermill::detail::owns_itself<Args> && ...),
+                "workflow coroutines are free functions that take values: a reference, pointer or view, and the object "
+                "of a lambda or member function, may dangle across co_await");
   using promise_type = evermill::detail::promise<T>;
 };

@@ -1,12 +1,9 @@
 # Compiles SOURCE (syntax only). "// compiles" on its first line: it must; "// refused: words": it must not, and the
 # compiler must print the words.
 file(STRINGS ${SOURCE} first_line LIMIT_COUNT 1)
-set(include_flags -I${ROOT} -I${ROOT}/workflow)
-foreach(directory ${INCLUDES})
-  list(APPEND include_flags -isystem ${directory})
-endforeach()
-execute_process(COMMAND ${COMPILER} -std=c++20 -fsyntax-only ${include_flags} ${SOURCE} RESULT_VARIABLE status
-                OUTPUT_VARIABLE output ERROR_VARIABLE output)
+include(${CMAKE_CURRENT_LIST_DIR}/flags.cmake)
+execute_process(COMMAND ${COMPILER} ${flags} -fsyntax-only -include ${PRECOMPILED}/all.hpp ${SOURCE}
+                RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(first_line STREQUAL "// compiles")
   if(NOT status EQUAL 0)
     message(FATAL_ERROR "must compile, but:\n${output}")

@@ -1,4 +1,4 @@
-// refused: workflow coroutines take values
+// refused: workflow coroutines are free functions that take values
 #include "evermill/registry.hpp"
 
 namespace {

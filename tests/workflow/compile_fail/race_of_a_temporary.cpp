@@ -1,0 +1,17 @@
+// refused: the compiler may evaluate
+#include "evermill/registry.hpp"
+
+namespace {
+using namespace evermill;
+struct order {
+  std::string id;
+  int cents = 0;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(order, id, cents)
+constexpr activity<int(order)> pay{.name = "pay"};
+
+task<> bad(context ctx, order o) {
+  auto paid = ctx.call(pay, o);
+  co_await race(paid, ctx.sleep(std::chrono::seconds(1)));
+}
+}  // namespace

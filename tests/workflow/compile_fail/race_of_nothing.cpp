@@ -1,0 +1,14 @@
+// refused: there must be a future to wait for
+#include "evermill/registry.hpp"
+
+namespace {
+using namespace evermill;
+struct order {
+  std::string id;
+  int cents = 0;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(order, id, cents)
+constexpr activity<int(order)> pay{.name = "pay"};
+
+task<> bad(context) { co_await race(); }
+}  // namespace

@@ -1,0 +1,14 @@
+// refused: workflow coroutines are free functions that take values
+#include "evermill/registry.hpp"
+
+namespace {
+using namespace evermill;
+struct order {
+  std::string id;
+  int cents = 0;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(order, id, cents)
+constexpr activity<int(order)> pay{.name = "pay"};
+
+task<int> bad(context, std::reference_wrapper<const order> o) { co_return o.get().cents; }
+}  // namespace

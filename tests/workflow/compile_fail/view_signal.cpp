@@ -1,0 +1,14 @@
+// refused: arguments and results are stored values
+#include "evermill/registry.hpp"
+
+namespace {
+using namespace evermill;
+struct order {
+  std::string id;
+  int cents = 0;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(order, id, cents)
+constexpr activity<int(order)> pay{.name = "pay"};
+
+constexpr signal<std::string_view> bad{.name = "bad"};
+}  // namespace
