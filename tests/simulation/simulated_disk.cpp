@@ -16,7 +16,6 @@ using rocksdb::IOStatus;
 using rocksdb::Slice;
 
 constexpr std::uint64_t parts = 256;
-constexpr std::uint64_t block_bytes = 512;
 
 IOStatus power_is_off() { return IOStatus::IOError("the power was cut"); }
 IOStatus disk_is_full() { return IOStatus::NoSpace("no space left on the simulated disk"); }
@@ -324,7 +323,6 @@ void simulated_disk::cut_power(loss how, const chooser& choose) {
       const std::uint64_t luck = how == loss::all ? 0 : choose(3);  // nothing, everything, a part
       const std::size_t survives = luck == 0 ? 0 : luck == 1 ? unsynced : choose(unsynced + 1);
       left->data.resize(file->synced + survives);
-      if (how == loss::some_zeroed) left->data.resize(left->data.size() + choose(block_bytes), '\0');
     }
     left->synced = left->data.size();
     file = std::move(left);

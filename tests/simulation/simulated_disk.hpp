@@ -29,9 +29,8 @@ class simulated_disk {
   };
   /// What becomes of data and directory entries that were not synced when the power went.
   enum class loss : std::uint8_t {
-    all,           ///< all of them are gone
-    some,          ///< of each file a prefix is there; of the changes of the directory the first few
-    some_zeroed,   ///< the same, and a file may have its length already, but zeros for its last blocks
+    all,   ///< all of them are gone
+    some,  ///< of each file a prefix is there; of the changes of the directory the first few
   };
 
   simulated_disk();

@@ -144,7 +144,7 @@ void simulation::kill() {
 void simulation::crash() {
   record_.trace("crash");
   record_.count("fault: crash");
-  const auto how = static_cast<simulated_disk::loss>(below(2));
+  const auto how = chance(50) ? simulated_disk::loss::all : simulated_disk::loss::some;
   if (settings_.on_disk) disk_.cut_power(how, choose_);
   kill();
   check_journals();
