@@ -144,7 +144,8 @@ void simulation::kill() {
 void simulation::crash() {
   record_.trace("crash");
   record_.count("fault: crash");
-  const auto how = chance(50) ? simulated_disk::loss::all : simulated_disk::loss::some;
+  // A power cut in the middle of a write is worth it only where some of the write may be there.
+  const auto how = disk_.fault_struck() || chance(50) ? simulated_disk::loss::some : simulated_disk::loss::all;
   if (settings_.on_disk) disk_.cut_power(how, choose_);
   kill();
   check_journals();
