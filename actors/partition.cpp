@@ -20,6 +20,11 @@ messages::Failure lost(const std::string& why) {
   return failure;
 }
 
+bool is_child_of(const run& r, const messages::ParentExecution& parent) {
+  return r.parent && r.parent->workflow_id() == parent.workflow_id() && r.parent->run_number() == parent.run_number() &&
+         r.parent->initiated_seq() == parent.initiated_seq();
+}
+
 bool is_request_of_a_client(const messages::Event& event) {
   return event.has_workflow_execution_signaled() || event.has_workflow_execution_cancel_requested();
 }
@@ -185,6 +190,13 @@ void partition::route_event(const messages::DecisionEvent& event, const origin& 
   if (event.run_number() != 0 && run_number(event.run_number()) != r->number) {
     handled(from);
     return forget(*r);
+  }
+  if (event.has_parent()) {
+    if (!r->state_known && !restore_state(*r)) return;
+    if (!is_child_of(*r, event.parent())) {
+      handled(from);
+      return forget(*r);
+    }
   }
   messages::Event copy = event.event();
   deliver(*r, std::move(copy), from);

@@ -37,9 +37,7 @@ partition_actor::partition_actor(caf::actor_config& config, const node_parts* pa
                  *parts->queue, *this, parts->lines) {}
 
 caf::behavior partition_actor::make_behavior() {
-  recovered_->set_value(partition_.recover(
-      [me = caf::actor_cast<caf::actor>(this)] { caf::anon_send(me, readable_atom::value); }));
-  recovered_.reset();
+  recover();
   return {[this](const instance_report_ptr& report) { partition_.on_report(std::move(*report)); },
           [this](const commit_outcome_ptr& outcome) {
             if (!outcome->error) return partition_.on_committed();
@@ -59,6 +57,18 @@ caf::behavior partition_actor::make_behavior() {
             look->answer.set_value({partition_.statistics(), partition_.idle()});
           },
           [this](stop_atom) { quit(); }};
+}
+
+/// Whatever happens, the node that waits is told.
+void partition_actor::recover() {
+  const auto on_readable = [me = caf::actor_cast<caf::actor>(this)] { caf::anon_send(me, readable_atom::value); };
+  try {
+    recovered_->set_value(partition_.recover(on_readable));
+  } catch (const std::exception& error) {
+    recovered_->set_value(unexpected(storage::storage_error{
+        storage::storage_errc::corrupt, "partition " + std::to_string(id_.value) + ": " + error.what()}));
+  }
+  recovered_.reset();
 }
 
 void partition_actor::on_exit() {

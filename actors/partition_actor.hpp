@@ -39,6 +39,7 @@ class partition_actor final : public caf::event_based_actor, private partition_p
   void release(effects&& what) override;
   void on_stopped(const storage::storage_error& why) override;
   void run_step(step_effect&& effect);
+  void recover();
 
   const node_parts* parts_;
   const node_options* node_;

@@ -240,7 +240,10 @@ void partition::cancel_child(const run& r, const messages::RequestCancelChildWor
   const auto child = r.open.children.find(event_seq(request.initiated_seq()));
   if (child == r.open.children.end()) return;
   messages::DecisionEvent event;
-  event.set_workflow_id(child->second);
+  event.set_workflow_id(child->second);  // which may belong to somebody else, so that the child's start is refused
+  event.mutable_parent()->set_workflow_id(r.workflow_id);
+  event.mutable_parent()->set_run_number(r.number.value);
+  event.mutable_parent()->set_initiated_seq(request.initiated_seq());
   event.mutable_event()->mutable_workflow_execution_cancel_requested()->set_reason(request.reason());
   send_over_lane(child->second, std::move(event));
 }
@@ -260,6 +263,7 @@ void partition::start_run(std::string workflow_id, messages::Event&& event, cons
   header.set_input_hash(hash_of(started.input()));
   run& r = create_run(std::move(workflow_id), std::move(header));
   r.state_known = true;
+  if (started.has_parent()) r.parent = started.parent();  // whose cancel may come before the first turn
   if (const workflow_definition* definition = ports_.find_workflow(r.header.workflow_type())) {
     r.is = run::state::live;
     bring_up(r, *definition);

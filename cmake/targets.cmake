@@ -21,7 +21,7 @@ endfunction()
 # that link them. A sanitizer brings its own.
 function(evermill_use_allocator target)
   if(EVERMILL_TCMALLOC AND NOT EVERMILL_SANITIZE)
-    target_link_libraries(${target} PRIVATE -Wl,--push-state,--no-as-needed PkgConfig::tcmalloc -Wl,--pop-state)
+    target_link_libraries(${target} PRIVATE PkgConfig::tcmalloc)
   endif()
 endfunction()
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "actors/node.hpp"
+#include "base/text.hpp"
 #include "engine/history_json.hpp"
 #include "engine/incarnation.hpp"
 #include "engine/inspection.hpp"

@@ -155,6 +155,16 @@ TEST_F(Lane, AChildThatIsTakenIsRefusedToItsParent) {
             messages::Failure::ALREADY_EXISTS);
 }
 
+TEST_F(Lane, TheCancelOfAChildThatWasRefusedDoesNotReachTheOther) {
+  rig.start("g", "grandparent", "\"w\"");  // "w" is somebody else's
+  rig.settle();
+  EXPECT_EQ(signals(), 0U) << "w has heard of a cancel that was not for it";
+  EXPECT_EQ(rig.status("w"), messages::RUNNING);
+  rig.signal("g", "number", "5");
+  rig.settle();
+  EXPECT_EQ(rig.result("g"), "5");
+}
+
 TEST_F(Lane, TheCancelOfAChildFollowsItsStart) {
   rig.start("g", "grandparent", "\"own child\"");
   rig.settle();

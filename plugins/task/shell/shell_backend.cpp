@@ -19,6 +19,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/text.hpp"
 #include "evermill/codec.hpp"
 #include "evermill/exceptions.hpp"
 #include "plugins/task/report_gate.hpp"
@@ -38,13 +39,6 @@ failed failure_of(failure_kind kind, std::string type, std::string message, bool
   return how;
 }
 
-/// Payloads and messages are UTF-8; what a process prints may be anything, and may be cut anywhere.
-std::string utf8(const std::string& text) {
-  if (detail::is_utf8(text)) return text;
-  const auto replace = nlohmann::json::error_handler_t::replace;
-  return nlohmann::json::parse(nlohmann::json(text).dump(-1, ' ', false, replace)).get<std::string>();
-}
-
 /// What a person would look at first.
 std::string last_lines(const std::string& text) {
   constexpr int lines = 5;
@@ -57,18 +51,18 @@ std::string last_lines(const std::string& text) {
     from = newline == std::string::npos ? 0 : newline + 1;
   }
   from = std::max(from, last + 1 > bytes ? last + 1 - bytes : 0);
-  return utf8(text.substr(from, last + 1 - from));
+  return to_utf8(text.substr(from, last + 1 - from));
 }
 
 outcome outcome_of(process_end&& end, const shell_command& command) {
   if (!end.start_error.empty()) {
-    return failure_of(failure_kind::application, "CannotStart", utf8("cannot start " + end.start_error),
+    return failure_of(failure_kind::application, "CannotStart", to_utf8("cannot start " + end.start_error),
                       !end.out_of_means);
   }
   const std::string said = last_lines(end.result.stderr_text);
   const std::string colon = said.empty() ? "" : ": " + said;
-  end.result.stdout_text = utf8(end.result.stdout_text);
-  end.result.stderr_text = utf8(end.result.stderr_text);
+  end.result.stdout_text = to_utf8(end.result.stdout_text);
+  end.result.stderr_text = to_utf8(end.result.stderr_text);
   payload result = codec<shell_result>::encode(end.result);
   if (end.signal != 0) {
     return failure_of(failure_kind::application, "KilledBySignal",
@@ -239,9 +233,9 @@ class shell_backend final : public task_backend {
       }
       return outcome_of(run_process(command, environment_of(task), control), command);
     } catch (const payload_error& error) {
-      return failure_of(failure_kind::invalid_payload, "InvalidPayload", utf8(error.what()), true);
+      return failure_of(failure_kind::invalid_payload, "InvalidPayload", to_utf8(error.what()), true);
     } catch (const std::exception& error) {
-      return failure_of(failure_kind::application, "CannotStart", utf8(error.what()), false);
+      return failure_of(failure_kind::application, "CannotStart", to_utf8(error.what()), false);
     }
   }
 
