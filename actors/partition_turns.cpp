@@ -58,7 +58,9 @@ void partition::append_turn(run& r, workflow::turn&& turn, const origin& from) {
   if (turn.record.events(0).has_workflow_execution_started()) {
     const auto& started = turn.record.events(0).workflow_execution_started();
     if (started.has_parent()) r.parent = started.parent();
-    storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
+    const auto& last = turn.record.events(turn.record.events_size() - 1);
+    const bool ends = is_end(last) && !last.has_workflow_execution_continued_as_new();  // then its end puts the header
+    if (!ends) storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
   }
   storage::append_turn(gathering_.batch, options_.id, r.number, first, turn.record);
   ++statistics_.turns;

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "evermill/context.hpp"
 #include "evermill/engine.hpp"
@@ -71,35 +72,41 @@ class load {
     for (std::uint64_t i = 0; i < instances_; ++i) {
       {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return running_ < at_once_; });
+        if (running_ == at_once_) changed_.wait(lock, [&] { return running_ <= refill_at(); });
         ++running_;
       }
       start(i);
     }
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return running_ == 0; });
+    if (error_) throw engine_error(*error_);
     std::sort(latencies_.begin(), latencies_.end());
     return std::move(latencies_);
   }
 
  private:
   void start(std::uint64_t i) {
-    const std::string id = "bench-" + std::to_string(i);
     const auto began = steady::now();
-    engine_.start(what_.workflow, codec<int>::encode(what_.size), {.id = id},
-                  [this, i, id, began](std::optional<engine_error> error, const started_execution&) {
-                    if (error) return end(i, began);
-                    engine_.wait(id, [this, i, began](const std::optional<engine_error>&, const execution_end&) {
-                      end(i, began);
+    engine_.execute(what_.workflow, codec<int>::encode(what_.size), {.id = "bench-" + std::to_string(i)},
+                    [this, i, began](const std::optional<engine_error>& error, const execution_end& end) {
+                      on_end(i, began, error, end);
                     });
-                  });
   }
 
-  void end(std::uint64_t i, steady::time_point began) {
+  void on_end(std::uint64_t i, steady::time_point began, const std::optional<engine_error>& error,
+              const execution_end& end) {
     latencies_[i] = steady::now() - began;
     std::lock_guard lock(mutex_);
-    if (--running_ == at_once_ - 1 || running_ == 0) changed_.notify_one();
+    if (error && !error_) error_ = error;
+    if (!error && end.status != execution_status::completed && !error_) {
+      error_ = engine_error(engine_errc::unavailable, "an instance ended as " + std::string(to_string(end.status)));
+    }
+    --running_;
+    if (running_ <= refill_at() || running_ == 0) changed_.notify_one();
   }
+
+  /// New instances are started in batches, so that the generator does not wake for each end.
+  std::uint64_t refill_at() const { return at_once_ - 1 - at_once_ / 8; }
 
   engine& engine_;
   const workload& what_;
@@ -109,6 +116,7 @@ class load {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::uint64_t running_ = 0;
+  std::optional<engine_error> error_;  ///< the first one
 };
 
 nlohmann::ordered_json measure(const bench_options& options, const workload& what,

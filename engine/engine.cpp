@@ -3,6 +3,8 @@
 #include <spdlog/logger.h>
 
 #include <future>
+#include <mutex>
+#include <optional>
 #include <utility>
 
 #include "actors/node.hpp"
@@ -45,6 +47,38 @@ std::string_view to_string(execution_status status) noexcept {
   }
   return "unknown";
 }
+
+/// One call of `execute`: an end that comes before the start is accepted is another execution's, unless it is accepted.
+class execute_call {
+ public:
+  using callback = std::function<void(std::optional<engine_error>, execution_end)>;
+  explicit execute_call(callback ended) : ended_(std::move(ended)) {}
+
+  void on_start(std::optional<engine_error> refused) {
+    std::unique_lock lock(mutex_);
+    accepted_ = true;
+    if (refused) end_ = {std::move(refused), {}};
+    tell(lock);
+  }
+  void on_end(std::optional<engine_error> error, execution_end end) {
+    std::unique_lock lock(mutex_);
+    end_ = {std::move(error), std::move(end)};
+    tell(lock);
+  }
+
+ private:
+  void tell(std::unique_lock<std::mutex>& lock) {
+    if (!accepted_ || !end_ || !ended_) return;
+    const callback ended = std::exchange(ended_, nullptr);
+    lock.unlock();
+    ended(std::move(end_->first), std::move(end_->second));
+  }
+
+  std::mutex mutex_;
+  callback ended_;
+  bool accepted_ = false;
+  std::optional<std::pair<std::optional<engine_error>, execution_end>> end_;
+};
 
 class engine::impl {
  public:
@@ -121,22 +155,25 @@ class engine::impl {
   /// Registers first and looks then, so that an end in between is not missed.
   std::uint64_t wait(const std::string& workflow_id, waiters::end_callback callback) {
     const std::uint64_t ticket = waiters_.expect_end(workflow_id, std::move(callback));
-    if (ticket == 0) return 0;
+    if (ticket != 0) look_for_end(workflow_id, ticket);
+    return ticket;
+  }
+
+  /// Tells the waiting caller where the execution has ended already, or is unknown.
+  void look_for_end(const std::string& workflow_id, std::uint64_t ticket) {
     const auto answer = [&](std::optional<engine_error> error, execution_end end) {
       if (auto mine = waiters_.withdraw_end(workflow_id, ticket)) mine(std::move(error), std::move(end));
     };
     try {
       const auto now = current();
       const partition_id partition = now->partition_of(workflow_id);
-      if (const auto end = inspection::find_end(now->store(), partition, workflow_id)) {
+      const messages::InstanceHeader header = inspection::existing_header(now->store(), partition, workflow_id);
+      if (const auto end = inspection::find_end(now->store(), partition, header)) {
         answer(std::nullopt, to_execution_end(*end));
-      } else {
-        inspection::existing_header(now->store(), partition, workflow_id);
       }
     } catch (const engine_error& error) {
       answer(error, {});
     }
-    return ticket;
   }
 
   registry definitions_;
@@ -166,6 +203,23 @@ void engine::start(std::string_view workflow_type, payload input, start_options 
                    if (!error && what.what != actors::answer::outcome::accepted) error = error_of(what);
                    answer(std::move(error), {std::move(what.workflow_id), std::move(what.run_id), what.existed});
                  });
+}
+
+void engine::execute(std::string_view workflow_type, payload input, start_options options,
+                     std::function<void(std::optional<engine_error>, execution_end)> ended) {
+  messages::DecisionEvent event = impl_->make_start(workflow_type, std::move(input), std::move(options));
+  const std::string id = event.workflow_id();
+  const auto call = std::make_shared<execute_call>(std::move(ended));
+  const std::uint64_t ticket = impl_->waiters_.expect_end(
+      id, [call](std::optional<engine_error> error, execution_end end) { call->on_end(std::move(error), std::move(end)); });
+  if (ticket == 0) return call->on_start(std::nullopt);
+  impl_->request(std::move(event), [call, id, ticket, impl = impl_.get()](std::optional<engine_error> error,
+                                                                         actors::answer&& what) {
+    if (!error && what.what != actors::answer::outcome::accepted) error = error_of(what);
+    if (error) impl->waiters_.withdraw_end(id, ticket);
+    call->on_start(std::move(error));
+    if (what.existed) impl->look_for_end(id, ticket);
+  });
 }
 
 void engine::signal(std::string_view workflow_id, std::string_view signal_name, payload input) {

@@ -28,11 +28,10 @@ messages::InstanceHeader existing_header(const storage::key_value_store& store, 
 }
 
 std::optional<messages::Event> find_end(const storage::key_value_store& store, partition_id partition,
-                                        std::string_view workflow_id) {
-  const auto header = must(storage::find_header(store, partition, workflow_id));
-  if (!header || header->status() == messages::RUNNING) return std::nullopt;
-  auto turn = must(storage::read_turn(store, partition, run_number(header->run_number()),
-                                      event_seq(header->closing_turn_seq())));
+                                        const messages::InstanceHeader& header) {
+  if (header.status() == messages::RUNNING) return std::nullopt;
+  auto turn = must(storage::read_turn(store, partition, run_number(header.run_number()),
+                                      event_seq(header.closing_turn_seq())));
   return std::move(*turn.record.mutable_events(turn.record.events_size() - 1));
 }
 

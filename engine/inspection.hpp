@@ -17,9 +17,9 @@ namespace evermill::inspection {
 /// All throw engine_error (storage) where the store can't be read; those named for one execution also not_found.
 messages::InstanceHeader existing_header(const storage::key_value_store& store, partition_id partition,
                                          std::string_view workflow_id);
-/// The event that ended the execution; nothing while it runs or where there is no such execution.
+/// The event that ended the execution with this header; nothing while it runs.
 std::optional<messages::Event> find_end(const storage::key_value_store& store, partition_id partition,
-                                        std::string_view workflow_id);
+                                        const messages::InstanceHeader& header);
 execution_description describe(const storage::key_value_store& store, partition_id partition,
                                std::string_view workflow_id);
 /// Up to `limit` executions of the partition after the workflow id `after`.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/inspection.hpp"
+#include "storage/rows.hpp"
 
 namespace evermill {
 namespace {
@@ -137,7 +138,10 @@ void supervisor::replace(std::unique_lock<std::mutex>& lock) {
 /// An end that became durable when its announcement was lost with the incarnation that made it.
 void supervisor::tell_ends_of(const incarnation& opened) {
   for (const std::string& workflow_id : callers_.awaited()) {
-    if (auto end = inspection::find_end(opened.store(), opened.partition_of(workflow_id), workflow_id)) {
+    const partition_id partition = opened.partition_of(workflow_id);
+    const auto header = must(storage::find_header(opened.store(), partition, workflow_id));
+    if (!header) continue;  // its start was not durable
+    if (auto end = inspection::find_end(opened.store(), partition, *header)) {
       callers_.on_ended({workflow_id, std::move(*end)});
     }
   }

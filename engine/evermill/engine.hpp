@@ -230,6 +230,11 @@ class engine {
   /// on a thread of the engine's.
   void start(std::string_view workflow_type, payload input, start_options options,
              std::function<void(std::optional<engine_error>, started_execution)> answer);
+  /// Starts an execution and waits for its end, at the cost of the start: `ended` is called once, on a thread of the
+  /// engine's, with the end, or with why it was not started. Where the same start was made before, with that one's end.
+  /// Throws what is wrong with the arguments.
+  void execute(std::string_view workflow_type, payload input, start_options options,
+               std::function<void(std::optional<engine_error>, execution_end)> ended);
   /// Durable when it returns; buffered until the code reads it.
   void signal(std::string_view workflow_id, std::string_view signal_name, payload input);
   /// Asks the execution to end itself; its code sees canceled_error and may clean up.

@@ -109,12 +109,11 @@ TEST_F(Attempt, ALostOneCountsAgainstTheAttemptsAllowed) {
   EXPECT_EQ(rig.status("w"), messages::FAILED);
 }
 
-TEST_F(Attempt, OneThatWaitsForItsTimeKeepsIdAndTimeOverARestart) {
+TEST_F(Attempt, OneThatWaitsForItsTimeKeepsNumberAndTimeOverARestart) {
   started("asks_patiently");
   rig.fail(last());
   rig.settle();
   const timestamp failed_at = rig.now();
-  const std::uint64_t boot = rig.boot();
   rig.advance(3s);
   rig.restart();
   rig.settle();
@@ -123,7 +122,7 @@ TEST_F(Attempt, OneThatWaitsForItsTimeKeepsIdAndTimeOverARestart) {
   ASSERT_THAT(rig.tasks, SizeIs(2));
   EXPECT_EQ(rig.now() - failed_at, 10s);
   EXPECT_EQ(last().attempt(), 2U);
-  EXPECT_EQ(last().dispatch_boot(), boot) << "it can't have started: the same id";
+  EXPECT_EQ(last().dispatch_boot(), rig.boot()) << "had the clock been set back, the one before might have run";
 }
 
 TEST_F(Attempt, OneWhoseTimeHadComeAtARestartMayHaveRun) {

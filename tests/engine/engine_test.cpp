@@ -5,6 +5,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -266,6 +267,22 @@ TEST_F(EngineTest, StartingAgainFindsTheSameExecution) {
   } catch (const engine_error& error) {
     EXPECT_EQ(error.code(), engine_errc::already_exists);
   }
+}
+
+TEST_F(EngineTest, ExecuteTellsTheEndOfWhatItStartsOrFinds) {
+  engine e(registry_, durable());
+  const auto executed = [&](int steps) {
+    std::promise<execution_end> told;
+    e.execute("chain", codec<int>::encode(steps), {.id = "x"}, [&](std::optional<engine_error> error, execution_end end) {
+      if (error) return told.set_exception(std::make_exception_ptr(*error));
+      told.set_value(std::move(end));
+    });
+    return told.get_future().get();
+  };
+  EXPECT_EQ(codec<int>::decode(*executed(3).result), 3);
+  EXPECT_EQ(codec<int>::decode(*executed(3).result), 3) << "the same start finds the same execution, which has ended";
+  EXPECT_EQ(calls_, 3);
+  EXPECT_THROW(executed(4), engine_error) << "another input under the same id";
 }
 
 TEST_F(EngineTest, GoesOnAfterTheEngineIsOpenedAgain) {
