@@ -7,11 +7,13 @@
 #include <grpcpp/support/channel_arguments.h>
 #include <grpcpp/support/client_callback.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstring>
+#include <memory>
 #include <mutex>
-#include <set>
 #include <utility>
+#include <vector>
 
 #include "messages/control.grpc.pb.h"
 #include "server/conversions.hpp"
@@ -26,34 +28,39 @@ namespace fs = std::filesystem;
 constexpr std::chrono::seconds answer_limit{60};  // of requests that wait for a commit at most
 constexpr std::size_t max_reply_bytes = 256u << 20;
 
-/// The waits that are under way, so that they can be ended.
-class open_calls {
- public:
-  void add(grpc::ClientContext* call) {
-    std::lock_guard lock(mutex_);
-    calls_.insert(call);
-  }
-  void remove(grpc::ClientContext* call) {
-    std::lock_guard lock(mutex_);
-    calls_.erase(call);
-    none_.notify_all();  // under the lock: this object goes as soon as the last call has left
-  }
-  void cancel_all() {
-    std::unique_lock lock(mutex_);
-    for (grpc::ClientContext* call : calls_) call->TryCancel();
-    none_.wait(lock, [this] { return calls_.empty(); });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable none_;
-  std::set<grpc::ClientContext*> calls_;
-};
-
 struct wait_call {
   grpc::ClientContext context;
   wire::WaitRequest request;
   wire::WaitReply reply;
+  bool done = false;
+};
+
+/// The waits that are under way, so that they can be ended. A call's context holds the channel, whose end waits for gRPC's
+/// callback threads: so calls are destroyed here, on the caller's threads, and never by their own callback.
+class open_calls {
+ public:
+  wait_call& add() {
+    std::lock_guard lock(mutex_);
+    std::erase_if(calls_, [](const auto& call) { return call->done; });
+    return *calls_.emplace_back(std::make_unique<wait_call>());
+  }
+  void end(wait_call& call) {
+    std::lock_guard lock(mutex_);
+    call.done = true;
+    ended_.notify_all();  // under the lock: this object goes as soon as the last call has ended
+  }
+  void cancel_all() {
+    std::unique_lock lock(mutex_);
+    for (const auto& call : calls_) {
+      if (!call->done) call->context.TryCancel();
+    }
+    ended_.wait(lock, [this] { return std::all_of(calls_.begin(), calls_.end(), [](const auto& c) { return c->done; }); });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::vector<std::unique_ptr<wait_call>> calls_;
 };
 
 class follower final : public grpc::ClientReadReactor<wire::FollowReply> {
@@ -153,17 +160,16 @@ class remote_control final : public control {
   }
 
   void wait(std::string_view workflow_id, end_callback answer) override {
-    auto call = std::make_shared<wait_call>();
-    call->request.set_workflow_id(std::string(workflow_id));
-    waits_.add(&call->context);
-    stub_->async()->Wait(&call->context, &call->request, &call->reply,
-                         [this, call, answer = std::move(answer)](const grpc::Status& status) {
+    wait_call& call = waits_.add();
+    call.request.set_workflow_id(std::string(workflow_id));
+    stub_->async()->Wait(&call.context, &call.request, &call.reply,
+                         [this, &call, answer = std::move(answer)](const grpc::Status& status) {
                            if (status.ok()) {
-                             answer(std::nullopt, from_wire(call->reply));
+                             answer(std::nullopt, from_wire(call.reply));
                            } else {
                              answer(to_error(status, who_), {});
                            }
-                           waits_.remove(&call->context);
+                           waits_.end(call);
                          });
   }
 
