@@ -19,7 +19,6 @@ run* partition::load_header(const std::string& workflow_id) {
   }
   if (!*header) return nullptr;
   run& r = create_run(workflow_id, std::move(**header));
-  r.has_open_work_row = open_runs_.contains(r.number);
   r.row_has_inbox = r.has_inbox;
   return &r;
 }

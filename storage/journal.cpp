@@ -75,7 +75,8 @@ storage_result<stored_turn> read_turn(const key_value_store& store, partition_id
   if (!found) return unexpected(found.error());
   if (!*found) return unexpected(corrupt(partition, run, first, "missing"));
   stored_turn turn{first, {}};
-  auto parsed = parse_message(family::journal, key, value, place(partition, run, first), turn.record);
+  const auto name = [&] { return place(partition, run, first); };
+  auto parsed = parse_message(family::journal, key, value, name, turn.record);
   if (!parsed) return unexpected(parsed.error());
   if (turn.record.events_size() == 0) return unexpected(corrupt(partition, run, first, "a turn without events"));
   return turn;
