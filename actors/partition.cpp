@@ -443,7 +443,9 @@ void partition::put_partition_state() {
   messages::PartitionState state;
   state.set_commit_number(last_commit_.value);
   state.set_last_run_number(last_run_.value);
-  state.set_open_work_watermark(open_runs_.empty() ? last_run_.value + 1 : open_runs_.begin()->value);
+  run_number watermark = open_runs_.empty() ? last_run_.next() : *open_runs_.begin();
+  if (recovery_) watermark = std::min(watermark, recovery_->next);
+  state.set_open_work_watermark(watermark.value);
   const auto add = [&](std::string source, const position_tracker& tracker) {
     messages::ConsumedPositions& consumed = *state.add_consumed();
     consumed.set_source(std::move(source));

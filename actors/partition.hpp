@@ -18,6 +18,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "actors/partition_ports.hpp"
@@ -33,6 +34,7 @@ struct partition_options {
   boot_number boot;
   std::chrono::microseconds passivate_after{10'000'000};
   std::size_t max_live_instances = 20'000;
+  std::size_t recovery_chunk = 256;  ///< how many runs are recovered before other work has its turn
   bool draining = false;  ///< as after `drain`, from the start
 };
 
@@ -50,8 +52,11 @@ class partition {
   partition(partition_options options, const storage::key_value_store& store, queue::decision_queue& queue,
             partition_ports& ports, log log);
 
-  /// Reads what is unfinished and goes on with it; then starts to read the queue. An error ends the partition.
+  /// Reads the first of what is unfinished and goes on with it; then starts to read the queue. The rest follows while the
+  /// partition works: see recover_more. An error ends the partition.
   storage::storage_result<void> recover(std::function<void()> on_readable);
+  /// Recovers the next runs; asked for by request_recovery until all are.
+  void recover_more();
 
   void poll();
   void on_report(instance_report&& report);
@@ -131,6 +136,8 @@ class partition {
   void update_open_work(run& r);
   void send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event);
   bool retry(run& r, open_activity& activity, event_seq seq, const messages::Failure& failure, const origin& from);
+  storage::storage_result<void> recover_chunk();
+  run* recover_named(run_number number);
   storage::storage_result<void> recover_parked_results(run& r);
   bool recover_activity(run& r, event_seq seq, open_activity& activity);
   void set_attempt(run& r, event_seq seq, open_activity& activity, std::uint32_t attempt, std::int64_t not_before_us,
@@ -189,6 +196,13 @@ class partition {
   commit_number last_commit_;
   run_number last_run_;
   std::set<run_number> open_runs_;  // with a row of open work
+  /// While not all runs have been recovered. One that is asked for by name is recovered then, ahead of its turn.
+  struct recovery {
+    run_number next;   ///< runs below are known
+    run_number last;   ///< later ones began in this boot
+    std::unordered_set<run_number> ahead;  ///< from `next` on, and known: their stored rows are old
+  };
+  std::optional<recovery> recovery_;
 
   std::set<storage::timer_row> timers_;       // the earliest ones that are stored
   storage::timer_row timer_scan_;             // rows up to here have been seen

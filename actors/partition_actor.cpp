@@ -33,8 +33,13 @@ partition_actor::partition_actor(caf::actor_config& config, const node_parts* pa
       committer_(std::move(committer)),
       activities_(std::move(activities)),
       recovered_(std::move(recovered)),
-      partition_({id, node->boot, node->passivate_after, node->live_instances_per_partition, !node->run_effects}, *parts->store,
-                 *parts->queue, *this, parts->lines) {}
+      partition_({.id = id,
+                  .boot = node->boot,
+                  .passivate_after = node->passivate_after,
+                  .max_live_instances = node->live_instances_per_partition,
+                  .recovery_chunk = node->recovery_chunk,
+                  .draining = !node->run_effects},
+                 *parts->store, *parts->queue, *this, parts->lines) {}
 
 caf::behavior partition_actor::make_behavior() {
   recover();
@@ -48,6 +53,7 @@ caf::behavior partition_actor::make_behavior() {
             flush_pending_ = false;
             partition_.flush();
           },
+          [this](recover_atom) { partition_.recover_more(); },
           [this](tick_atom) {
             alarm_ = 0;
             partition_.on_tick();
@@ -117,6 +123,8 @@ void partition_actor::request_flush() {
 }
 
 void partition_actor::request_poll() { send(this, readable_atom::value); }
+
+void partition_actor::request_recovery() { send(this, recover_atom::value); }
 
 void partition_actor::request_tick(timestamp when) {
   if (alarm_ != 0) parts_->time->cancel_alarm(alarm_);

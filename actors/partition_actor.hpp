@@ -35,6 +35,7 @@ class partition_actor final : public caf::event_based_actor, private partition_p
   void submit(storage::write_batch&& batch) override;
   void request_flush() override;
   void request_poll() override;
+  void request_recovery() override;
   void request_tick(timestamp when) override;
   void release(effects&& what) override;
   void on_stopped(const storage::storage_error& why) override;

@@ -119,6 +119,8 @@ class partition_ports {
   virtual void request_flush() = 0;
   /// Asks for a call of partition::poll.
   virtual void request_poll() = 0;
+  /// Asks for a call of partition::recover_more after what is already waiting for the partition.
+  virtual void request_recovery() = 0;
   /// Asks for a call of partition::on_tick at `when`; replaces the request before.
   virtual void request_tick(timestamp when) = 0;
   virtual void release(effects&& what) = 0;

@@ -6,7 +6,7 @@
 
 namespace evermill::actors {
 namespace {
-constexpr std::size_t recovery_batch = 1000;
+constexpr std::size_t lane_batch = 1000;
 constexpr std::string_view lane_prefix = "lane/";
 }  // namespace
 
@@ -28,21 +28,55 @@ storage::storage_result<void> partition::recover(std::function<void()> on_readab
       positions_ = std::move(tracker);
     }
   }
-  for (run_number from(state->open_work_watermark());;) {
-    auto page = storage::scan_open_work(store_, options_.id, from, recovery_batch);
-    if (!page) return unexpected(page.error());
-    if (page->empty()) break;
-    from = page->back().run.next();
-    for (storage::run_open_work& work : *page) {
-      if (auto done = recover_run(std::move(work)); !done) return done;
-    }
-  }
   if (auto lanes = recover_lanes(); !lanes) return lanes;
+  recovery_.emplace(run_number(state->open_work_watermark()), last_run_);
+  if (auto done = recover_chunk(); !done) return done;
   set_tick();
   if (failed_) return unexpected(failure_);
   send_work();
   flush();
+  if (recovery_) ports_.request_recovery();
   return {};
+}
+
+void partition::recover_more() {
+  if (failed_ || draining_ || !recovery_) return;  // the next boot recovers what a draining partition is not asked for
+  if (auto done = recover_chunk(); !done) return corrupt(done.error());
+  send_work();
+  flush();
+  if (recovery_ && !failed_) ports_.request_recovery();
+}
+
+storage::storage_result<void> partition::recover_chunk() {
+  auto page = storage::scan_open_work(store_, options_.id, recovery_->next, options_.recovery_chunk);
+  if (!page) return unexpected(page.error());
+  for (storage::run_open_work& work : *page) {
+    const run_number number = work.run;
+    if (number > recovery_->last) break;
+    if (!recovery_->ahead.contains(number)) {
+      if (auto done = recover_run(std::move(work)); !done) return done;
+    }
+    recovery_->next = number.next();
+  }
+  if (page->size() < options_.recovery_chunk || page->back().run > recovery_->last) recovery_.reset();
+  return {};
+}
+
+/// The run, if it has open work that was not recovered yet; null otherwise, or when the store can't be read.
+run* partition::recover_named(run_number number) {
+  if (number < recovery_->next || number > recovery_->last) return nullptr;
+  if (!recovery_->ahead.insert(number).second) return nullptr;  // it was here before: its rows were taken into account then
+  auto work = storage::find_open_work(store_, options_.id, number);
+  if (!work) {
+    corrupt(work.error());
+    return nullptr;
+  }
+  if (!*work) return nullptr;
+  if (auto done = recover_run(std::move(**work)); !done) {
+    corrupt(done.error());
+    return nullptr;
+  }
+  return runs_.at(number).get();
 }
 
 storage::storage_result<void> partition::recover_run(storage::run_open_work&& work) {
@@ -154,7 +188,7 @@ bool partition::recover_activity(run& r, event_seq seq, open_activity& activity)
 storage::storage_result<void> partition::recover_lanes() {
   for (const auto& [destination, lane] : lanes_out_) {
     for (std::uint64_t after = lane.acknowledged;;) {
-      auto rows = storage::scan_outbound(store_, options_.id, partition_id(destination), after, recovery_batch);
+      auto rows = storage::scan_outbound(store_, options_.id, partition_id(destination), after, lane_batch);
       if (!rows) return unexpected(rows.error());
       if (rows->empty()) break;
       after = rows->back().first;

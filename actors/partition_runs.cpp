@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "actors/partition.hpp"
+#include "base/check.hpp"
 
 namespace evermill::actors {
 namespace {
@@ -18,6 +19,10 @@ run* partition::load_header(const std::string& workflow_id) {
     return nullptr;
   }
   if (!*header) return nullptr;
+  if (recovery_ && (*header)->status() == messages::RUNNING) {
+    run* const recovered = recover_named(run_number((*header)->run_number()));
+    if (recovered != nullptr || failed_) return recovered;
+  }
   run& r = create_run(workflow_id, std::move(**header));
   r.row_has_inbox = r.has_inbox;
   return &r;
@@ -35,7 +40,8 @@ run& partition::create_run(std::string workflow_id, messages::InstanceHeader hea
     r.is = run::state::blocked;
     r.has_inbox = true;
   }
-  runs_[r.number] = std::move(owned);
+  const bool added = runs_.try_emplace(r.number, std::move(owned)).second;
+  EVERMILL_CHECK(added, "a run is in memory once");
   current_[r.workflow_id] = &r;
   return r;
 }

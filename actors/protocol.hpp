@@ -48,6 +48,7 @@ using partition_look_ptr = std::shared_ptr<partition_look>;
 
 using readable_atom = caf::atom_constant<caf::atom("readable")>;
 using flush_atom = caf::atom_constant<caf::atom("flush")>;
+using recover_atom = caf::atom_constant<caf::atom("recover")>;
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
 using drain_atom = caf::atom_constant<caf::atom("drain")>;
 using stop_atom = caf::atom_constant<caf::atom("stop")>;

@@ -5,6 +5,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/memtablerep.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -19,6 +20,7 @@
 #include "storage/counting_file_system.hpp"
 #include "storage/log_tail.hpp"
 #include "storage/rocksdb_lines.hpp"
+#include "storage/run_prefix.hpp"
 
 namespace evermill::storage {
 namespace {
@@ -31,7 +33,10 @@ constexpr std::array<const char*, family_count> family_names = {"default",   "pa
 constexpr std::size_t max_wal_bytes = 64u << 20;  // more would make recovery take seconds
 constexpr std::size_t never_full_bytes = std::size_t{1} << 33;
 constexpr std::size_t manual_arena_block_bytes = 16u << 10;
+constexpr std::size_t manual_memtable_buckets = 64;
+constexpr int memtable_levels = 10;  // with RocksDB's branching of 4: one run may have a million rows in a memtable
 constexpr int bloom_bits_per_key = 10;
+constexpr std::size_t memtable_buckets = 1u << 16;  // half a megabyte
 
 std::string named(const fs::path& directory) { return "data directory \"" + directory.string() + "\""; }
 
@@ -250,7 +255,7 @@ class rocksdb_store final : public key_value_store {
 
   std::unique_ptr<cursor> scan(family f, std::string_view from, std::string_view to) const override {
     rocksdb::ReadOptions how;
-    how.total_order_seek = true;
+    how.total_order_seek = f != family::journal || !within_one_run(from, to);
     std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator(how, handle(f)));
     rows->Seek(rocksdb::Slice(from.data(), from.size()));
     return std::make_unique<rocksdb_cursor>(std::move(rows), std::string(to), options_.directory);
@@ -305,6 +310,7 @@ class rocksdb_store final : public key_value_store {
     db.max_total_wal_size = max_wal_bytes;
     db.db_write_buffer_size = options_.memtable_bytes;
     db.max_background_jobs = 2;
+    db.avoid_flush_during_recovery = true;  // what is in the logs is flushed when there is time
     db.allow_concurrent_memtable_write = false;  // there is one writer
     db.info_log = make_rocksdb_lines(options_.lines);
     db.stats_dump_period_sec = 0;
@@ -312,7 +318,6 @@ class rocksdb_store final : public key_value_store {
     if (options_.manual_background_work) {
       db.max_total_wal_size = std::numeric_limits<std::uint64_t>::max();
       db.db_write_buffer_size = 0;
-      db.avoid_flush_during_recovery = true;
     }
     return db;
   }
@@ -329,6 +334,12 @@ class rocksdb_store final : public key_value_store {
       columns.memtable_whole_key_filtering = true;
     }
     columns.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    if (f == family::journal) {
+      // A row is looked for within its run: a skip list over all runs costs a cache miss per level.
+      columns.prefix_extractor = make_run_prefix();
+      columns.memtable_factory.reset(rocksdb::NewHashSkipListRepFactory(
+          options_.manual_background_work ? manual_memtable_buckets : memtable_buckets, memtable_levels));
+    }
     columns.compression = compression();
     columns.write_buffer_size = options_.memtable_bytes / 2;
     if (options_.manual_background_work) {

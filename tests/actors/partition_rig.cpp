@@ -130,6 +130,10 @@ void partition_rig::pump() {
       busy = true;
       if (flush_often_) break;
     }
+    if (!hold_recovery_ && std::exchange(recovery_wanted_, false)) {
+      partition_->recover_more();
+      busy = true;
+    }
     if (std::exchange(flush_wanted_, false)) {
       partition_->flush();
       busy = true;
@@ -172,7 +176,7 @@ storage::storage_result<void> partition_rig::reopen(crash how) {
   work_.clear();
   pending_.reset();
   tick_at_.reset();
-  flush_wanted_ = poll_wanted_ = false;
+  flush_wanted_ = poll_wanted_ = recovery_wanted_ = false;
   steps.clear();
   options_.boot = options_.boot.next();
   if (how == crash::loses_queue) {

@@ -64,6 +64,8 @@ class partition_rig : public partition_ports {
   void restart_with(const registry& definitions, crash how = crash::loses_queue);
   /// Opens the store and gives what recovery says.
   storage::storage_result<void> reopen(crash how);
+  /// While it is set, nothing more is recovered than what is asked for by name.
+  void hold_recovery(bool hold) { hold_recovery_ = hold; }
   /// While it is set, instances take work but do not report.
   void hold_instances(bool hold) { hold_ = hold; }
   /// Each report has a chance of a commit of its own; otherwise one commit takes all that there are.
@@ -121,6 +123,7 @@ class partition_rig : public partition_ports {
   void submit(storage::write_batch&& batch) override;
   void request_flush() override { flush_wanted_ = true; }
   void request_poll() override { poll_wanted_ = true; }
+  void request_recovery() override { recovery_wanted_ = true; }
   void request_tick(timestamp when) override { tick_at_ = when; }
   void release(effects&& what) override;
   void on_stopped(const storage::storage_error& why) override { stops.push_back(why.message); }
@@ -143,6 +146,8 @@ class partition_rig : public partition_ports {
   std::optional<timestamp> tick_at_;
   bool flush_wanted_ = false;
   bool poll_wanted_ = false;
+  bool recovery_wanted_ = false;
+  bool hold_recovery_ = false;
   bool hold_ = false;
   bool flush_often_ = false;
 };

@@ -45,6 +45,7 @@ simulation::simulation(const settings& how)
   options_.partitions = partitions_;
   constexpr std::int64_t idle_times_us[] = {60'000, 500'000, 10'000'000};
   options_.passivate_after = std::chrono::microseconds(idle_times_us[below(3)]);
+  options_.recovery_chunk = 1 + below(3);
   options_.live_instances_per_partition = chance(30) ? 1 : 1000;
   options_.choose_next = [this](std::size_t waiting) {
     const std::uint64_t chosen = below(waiting);
