@@ -9,10 +9,10 @@ namespace evermill::cli {
 void add_bench(CLI::App& app, environment& env, action& chosen) {
   CLI::App& command = *app.add_subcommand("bench", "Measure how much the engine does on this machine");
   const auto options = std::make_shared<bench_options>();
-  command.add_option("--workload", options->workload, "steps10, start, fan100 or chain40")
+  command.add_option("--workload", options->workload, bench_workloads)
       ->required()
       ->type_name("NAME");
-  command.add_option("--instances", options->instances, "How many instances to run")->type_name("N");
+  command.add_option("--instances", options->instances, "How many instances to run (history: steps of the one)")->type_name("N");
   command.add_option("--in-flight", options->in_flight, "How many of them at once")->type_name("N");
   command.add_option("--data", options->data_directory, "The data directory (default: a new one, removed afterwards)")
       ->type_name("DIR");

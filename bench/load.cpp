@@ -1,0 +1,33 @@
+#include "bench/load.hpp"
+
+#include <algorithm>
+
+namespace evermill::bench {
+
+std::vector<load::steady::duration> load::run(const std::function<void(std::uint64_t, done)>& begin) {
+  for (std::uint64_t i = 0; i < times_; ++i) {
+    {
+      std::unique_lock lock(mutex_);
+      if (running_ == at_once_) changed_.wait(lock, [&] { return running_ <= refill_at(); });
+      if (error_) break;
+      ++running_;
+    }
+    const auto began = steady::now();
+    begin(i, [this, i, began](const std::optional<engine_error>& error) { on_done(i, began, error); });
+  }
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return running_ == 0; });
+  if (error_) throw engine_error(*error_);
+  std::sort(latencies_.begin(), latencies_.end());
+  return std::move(latencies_);
+}
+
+void load::on_done(std::uint64_t i, steady::time_point began, const std::optional<engine_error>& error) {
+  latencies_[i] = steady::now() - began;
+  std::lock_guard lock(mutex_);
+  if (error && !error_) error_ = error;
+  --running_;
+  if (running_ <= refill_at() || running_ == 0) changed_.notify_one();
+}
+
+}  // namespace evermill::bench
