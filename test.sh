@@ -45,6 +45,10 @@ run_preset() {
 
 echo "== packages"
 scripts/install-dependencies.sh "$packages"
+if [[ " ${presets[*]} " == *" tsan "* ]]; then
+  echo "== CAF for ThreadSanitizer"
+  scripts/build-instrumented-caf.sh || failed+=(build-instrumented-caf)
+fi
 for preset in "${presets[@]}"; do
   run_preset "$preset" || failed+=("$preset")
 done

@@ -25,10 +25,10 @@ void instance_actor::on_exit() {
   partition_ = nullptr;
 }
 
-instance_report instance_actor::replay(const instance_work& work) {
+instance_report instance_actor::replay(instance_work& work) {
   instance_report report{.run = run_, .generation = generation_, .replayed = true};
-  for (const messages::TurnRecord& turn : work.replay) {
-    report.difference = decider_->replay(turn);
+  for (messages::TurnRecord& turn : work.replay) {
+    report.difference = decider_->replay(std::move(turn));
     if (report.difference) return report;
   }
   if (work.replay_ends) report.unfinished_steps = decider_->unfinished_steps();

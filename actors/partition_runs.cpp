@@ -114,8 +114,10 @@ void partition::load(run& r) {
   bring_up(r, *definition);
   r.replay = std::make_unique<storage::journal_reader>(store_, options_.id, r.number);
   r.replayed = {};
+  r.replaying = 0;
   if (!r.state_known) r.last = event_seq(0);
   send_replay_chunk(r);
+  if (r.replay && !failed_) send_replay_chunk(r);  // one is read while the other is replayed
 }
 
 void partition::send_replay_chunk(run& r) {
@@ -142,6 +144,7 @@ void partition::send_replay_chunk(run& r) {
     }
     work.replay.push_back(std::move(turn.record));
   }
+  ++r.replaying;
   ports_.give_work(r.number, std::move(work));
 }
 
@@ -151,7 +154,9 @@ void partition::on_replayed(run& r, instance_report&& report) {
     take_down(r);
     return block(r, messages::Blocked::STUCK, report.difference->at, report.difference->message);
   }
-  if (r.replay) return send_replay_chunk(r);
+  --r.replaying;
+  if (r.replay) send_replay_chunk(r);
+  if (r.replaying > 0 || failed_) return;
   if (!r.state_known) {
     for (auto& [seq, activity] : r.open.activities) {
       if (r.replayed.activities.contains(seq)) r.replayed.activities[seq] = activity;

@@ -98,7 +98,8 @@ struct run {
   /// Requests that look at the run as a whole and came before its start had a turn, or what is parked was durable.
   std::vector<std::pair<messages::DecisionEvent, origin>> held;
   std::unique_ptr<storage::journal_reader> replay;
-  open_commands replayed;    ///< what is open, as far as the replay has come
+  std::size_t replaying = 0;  ///< parts of the journal given to the instance and not reported
+  open_commands replayed;    ///< what is open, as far as the journal was read for it
   instance_work next_work;   ///< gathered for the instance, not yet given
 
   timestamp last_used{};

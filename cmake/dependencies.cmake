@@ -11,3 +11,12 @@ find_package(CAF 0.17 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(tcmalloc REQUIRED IMPORTED_TARGET libtcmalloc_minimal)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+
+# ThreadSanitizer takes what it can't see for races: every message would be one.
+if(EVERMILL_SANITIZE MATCHES "thread")
+  file(STRINGS ${CAF_CORE_LIBRARY} instrumented REGEX "__tsan_" LIMIT_COUNT 1)
+  if(NOT instrumented)
+    message(FATAL_ERROR "${CAF_CORE_LIBRARY} is not built with -fsanitize=thread. Run scripts/build-instrumented-caf.sh, which "
+                        "puts one that is into build/caf-tsan, and configure again with -UCAF_*.")
+  endif()
+endif()

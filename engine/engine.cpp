@@ -143,6 +143,7 @@ class engine::impl {
     }
     if (options.id.empty()) options.id = make_uuid(*random_);
     check_name("workflow id", options.id);
+    check_size("input", input);
     messages::DecisionEvent event;
     event.set_workflow_id(std::move(options.id));
     auto& started = *event.mutable_event()->mutable_workflow_execution_started();
@@ -225,6 +226,7 @@ void engine::execute(std::string_view workflow_type, payload input, start_option
 void engine::signal(std::string_view workflow_id, std::string_view signal_name, payload input) {
   check_name("workflow id", workflow_id);
   check_name("signal name", signal_name);
+  check_size("signal's input", input);
   messages::DecisionEvent event;
   event.set_workflow_id(std::string(workflow_id));
   auto& signaled = *event.mutable_event()->mutable_workflow_execution_signaled();

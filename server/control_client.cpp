@@ -26,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds answer_limit{60};  // of requests that wait for a commit at most
-constexpr std::size_t max_reply_bytes = 256u << 20;
+constexpr std::size_t max_reply_bytes = max_payload_bytes + (16u << 20);
 
 struct wait_call {
   grpc::ClientContext context;

@@ -30,7 +30,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t max_events_waiting = 4096;  // of a slow follower
 constexpr std::chrono::seconds answer_grace{5};   // for requests that wait for a commit when the server stops
-constexpr std::size_t max_request_bytes = 64u << 20;
+constexpr std::size_t max_request_bytes = max_payload_bytes + (1u << 20);
 constexpr const char* folder_name = "evermill.sock.new";  // where the socket is made, out of everybody's reach
 constexpr const char* fresh_name = "evermill.sock.new/s";
 

@@ -6,6 +6,12 @@
 
 namespace evermill::workflow {
 
+std::optional<std::string> too_large(const payload& value) {
+  if (value.data.size() <= max_payload_bytes) return std::nullopt;
+  return "it has " + std::to_string(value.data.size()) + " bytes, at most " + std::to_string(max_payload_bytes) +
+         " are possible; keep the data elsewhere and pass on where";
+}
+
 void to_message(payload from, messages::Payload& to) {
   to.set_content_type(static_cast<messages::Payload::ContentType>(from.type));
   to.set_type_name(to_utf8(std::move(from.type_name)));

@@ -1,11 +1,17 @@
 // Between the public values and their protobuf messages.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "evermill/failure.hpp"
 #include "evermill/payload.hpp"
 #include "messages/payload.pb.h"
 
 namespace evermill::workflow {
+
+/// Why the payload can't be journaled; nothing when it can.
+std::optional<std::string> too_large(const payload& value);
 
 void to_message(payload from, messages::Payload& to);
 void to_message(const failure& from, messages::Failure& to);

@@ -13,11 +13,12 @@ namespace {
 
 using E = messages::Event;
 
-/// What makes a command the same in a replay: its kind, its name and its id.
+/// What makes a command the same in a replay: its kind, its name and its id. Refers to the event.
 struct identity {
   E::EventCase kind = E::EVENT_NOT_SET;
-  std::string name;
+  std::string_view name;
   std::uint64_t id = 0;
+  std::string_view workflow_id = {};
   bool operator==(const identity&) const = default;
 };
 
@@ -29,7 +30,7 @@ identity identity_of(const E& e) {
     case E::kTimerCanceled: return {e.event_case(), {}, e.timer_canceled().started_seq()};
     case E::kStartChildWorkflowExecutionInitiated: {
       const auto& child = e.start_child_workflow_execution_initiated();
-      return {e.event_case(), child.workflow_type() + "\" as \"" + child.workflow_id()};
+      return {e.event_case(), child.workflow_type(), 0, child.workflow_id()};
     }
     case E::kRequestCancelChildWorkflowExecutionInitiated:
       return {e.event_case(), {}, e.request_cancel_child_workflow_execution_initiated().initiated_seq()};
@@ -42,7 +43,8 @@ std::string describe(const E& event) {
   const auto* field = E::descriptor()->FindFieldByNumber(static_cast<int>(event.event_case()));
   const identity what = identity_of(event);
   std::string text = field != nullptr ? field->message_type()->name() : "nothing";
-  if (!what.name.empty()) text += " \"" + what.name + "\"";
+  if (!what.name.empty()) text += " \"" + std::string(what.name) + "\"";
+  if (!what.workflow_id.empty()) text += " as \"" + std::string(what.workflow_id) + "\"";
   if (what.id != 0) text += " of event " + std::to_string(what.id);
   return text;
 }
@@ -65,12 +67,14 @@ class decider::impl {
   impl(const workflow_definition& definition, run_number run) : runtime(definition, run) {}
   evermill::detail::runtime runtime;
   std::uint64_t argument_mismatches = 0;
+  messages::TurnRecord made;  ///< what the code does in a replayed turn; kept for its memory
 
   step_run make_step(std::uint64_t seq) {
     return {event_seq(seq), [run = runtime.steps_.at(seq)] {
               messages::MarkerRecorded marker;
               try {
                 payload result = run();
+                if (const auto why = too_large(result)) throw std::length_error("the step's result: " + *why);
                 if (result.type != payload::content_type::json || !result.data.empty()) to_message(std::move(result), *marker.mutable_result());
               } catch (...) {
                 to_message(current_failure(), *marker.mutable_failure());
@@ -104,14 +108,19 @@ std::optional<turn> decider::handle(messages::Event&& decision, timestamp time) 
 }
 
 std::optional<divergence> decider::replay(const messages::TurnRecord& journal) {
+  return replay(messages::TurnRecord(journal));
+}
+
+std::optional<divergence> decider::replay(messages::TurnRecord&& journal) {
   evermill::detail::runtime& rt = impl_->runtime;
   const event_seq first = rt.last_.next();
   if (rt.closed_) return divergence{first, "the code has ended, the journal goes on"};
   if (!rt.concerns(journal.events(0))) {
     return divergence{first, "the journal has " + describe(journal.events(0)) + ", which concerns nothing the code has open"};
   }
-  messages::TurnRecord made;
-  *made.add_events() = journal.events(0);
+  messages::TurnRecord& made = impl_->made;
+  made.Clear();
+  made.add_events()->Swap(journal.mutable_events(0));
   rt.replaying_ = true;
   rt.handle(made, from_micros(journal.time_us()));
   rt.replaying_ = false;

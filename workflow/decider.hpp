@@ -69,6 +69,8 @@ class decider {
   /// Handles a turn of the journal and compares what the code asks for with what it says: kind, name and id of every
   /// command (a differing argument is not a divergence; `argument_mismatches` counts it).
   std::optional<divergence> replay(const messages::TurnRecord& turn);
+  /// The same; may take from `turn` what it needs.
+  std::optional<divergence> replay(messages::TurnRecord&& turn);
 
   /// After replay: the steps that were asked for and have no marker, to be run (again).
   std::vector<step_run> unfinished_steps();

@@ -21,6 +21,10 @@ void check_name(std::string_view what, std::string_view name) {
   if (const auto why = why_no_name(name)) throw std::invalid_argument("the " + std::string(what) + " " + *why);
 }
 
+void check_size(const char* what, const payload& value) {
+  if (const auto why = workflow::too_large(value)) throw std::length_error("the " + std::string(what) + ": " + *why);
+}
+
 /// Unique, and the same in every replay. A parent's id that leaves no room for more is replaced by its hash.
 std::string child_id(const std::string& parent, run_number run, event_seq seq) {
   std::string suffix = "/" + std::to_string(run.value) + "." + std::to_string(seq.value);
@@ -58,6 +62,7 @@ cell_ref runtime::open(cell::kind what, std::uint64_t seq, std::string_view name
 
 cell_ref runtime::schedule_activity(std::string_view name, const activity_options& options, payload&& input) {
   check_name("activity's name", name);
+  check_size("argument of an activity", input);
   auto& scheduled = *add_command().mutable_activity_task_scheduled();
   scheduled.set_activity_type(std::string(name));
   if (has_value(input)) to_message(std::move(input), *scheduled.mutable_input());
@@ -82,6 +87,7 @@ cell_ref runtime::schedule_activity(std::string_view name, const activity_option
 cell_ref runtime::start_child(std::string_view type, std::optional<std::string_view> id, payload&& input) {
   check_name("child workflow's name", type);
   if (id) check_name("child's workflow id", *id);
+  check_size("input of a child workflow", input);
   auto& initiated = *add_command().mutable_start_child_workflow_execution_initiated();
   initiated.set_workflow_type(std::string(type));
   initiated.set_workflow_id(id ? std::string(*id) : child_id(workflow_id_, run_, last_));
@@ -133,6 +139,7 @@ cell_ref runtime::schedule_step(std::string_view name, std::function<payload()> 
 
 void runtime::continue_as_new(payload&& input) {
   definition_.check_input(input);
+  check_size("input of continue_as_new", input);
   close_open_commands();
   auto& next = *add_command().mutable_workflow_execution_continued_as_new();
   next.set_workflow_type(definition_.name);
@@ -439,6 +446,7 @@ void runtime::finish() {
   close_open_commands();
   try {
     std::optional<payload> result = root_->take();
+    if (result) check_size("workflow's result", *result);
     auto& completed = *add_command().mutable_workflow_execution_completed();
     if (result) to_message(std::move(*result), *completed.mutable_result());
   } catch (const canceled_error&) {

@@ -203,6 +203,83 @@ TEST_F(BadInput, CallbacksTellWhatTheWaitingFormsDo) {
   EXPECT_EQ(missing.get_future().get()->code(), engine_errc::not_found);
 }
 
+task<std::string> passes_on(context ctx, std::string text) {
+  std::string back = co_await ctx.call(activity<std::string(std::string)>{.name = "gives_back"}, text);
+  co_await ctx.wait(signal<>{.name = "go"});
+  co_return back;
+}
+
+TEST_F(BadInput, AnArgumentOf100MegabytesIsKeptLikeAnyOther) {
+  registry_.add("passes_on", passes_on);
+  registry_.add(activity<std::string(std::string)>{.name = "gives_back"}, [](std::string text) { return text; });
+  const std::string large(100'000'000, 'x');
+  {
+    engine e(registry_, durable());
+    e.start(passes_on, large, {.id = "w"});
+  }
+  engine e(registry_, durable());
+  e.signal("w", "go", payload{});
+  const execution_end end = e.wait("w");
+  ASSERT_EQ(end.status, execution_status::completed) << (end.cause ? end.cause->message : "");
+  EXPECT_EQ(end.result->data.size(), large.size() + 2);
+}
+
+task<std::string> makes_a_large_result(context, int) { co_return std::string(max_payload_bytes, 'x'); }
+task<void> gives_a_large_argument(context ctx) {
+  co_await ctx.call(activity<void(std::string)>{.name = "takes"}, std::string(max_payload_bytes, 'x'));
+}
+
+TEST_F(BadInput, WhatIsTooLargeIsRefusedBeforeAnythingHappens) {
+  registry_.add("makes_a_large_result", makes_a_large_result);
+  registry_.add("gives_a_large_argument", gives_a_large_argument);
+  const std::string quoted_too_large = '"' + std::string(max_payload_bytes, 'x') + '"';
+  const failure returned =
+      cause_with(activity<int(int)>{.name = "once"}, [&](int) -> int { throw std::runtime_error("not reached"); });
+  EXPECT_EQ(returned.message, "not reached");
+  engine e(registry_, durable());
+  EXPECT_EQ(code_of([&] { e.start("calls_once", json_payload(quoted_too_large), {.id = "v"}); }),
+            engine_errc::invalid_argument);
+  EXPECT_EQ(code_of([&] { e.describe("v"); }), engine_errc::not_found);
+  e.start(reads, {.id = "r"});
+  EXPECT_EQ(code_of([&] { e.signal("r", "number", json_payload(quoted_too_large)); }), engine_errc::invalid_argument);
+  EXPECT_EQ(e.describe("r").events, 1U);
+  e.start(makes_a_large_result, 1, {.id = "result"});
+  EXPECT_THAT(e.wait("result").cause.value_or(failure{}).message, HasSubstr("at most 268435456"));
+  e.start(gives_a_large_argument, {.id = "argument"});
+  EXPECT_THAT(e.wait("argument").cause.value_or(failure{}).message, HasSubstr("at most 268435456"));
+}
+
+TEST_F(BadInput, AnActivitysResultThatIsTooLargeFailsItOnce) {
+  int calls = 0;
+  const failure cause = cause_with(activity<std::string(int)>{.name = "once"}, [&](int) {
+    ++calls;
+    return std::string(max_payload_bytes, 'x');
+  });
+  EXPECT_EQ(cause.type, "ActivityFailed");
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_F(BadInput, AnActivityThatNeverReturnsDoesNotHoldUpTheEnd) {
+  std::promise<void> entered;
+  std::promise<void> released;
+  auto until = released.get_future().share();
+  registry_.add(blocks, [&, until](int n) {
+    entered.set_value();
+    until.wait();
+    return n;
+  });
+  {
+    engine_options impatient = durable();
+    impatient.stop_grace = 10ms;
+    engine e(registry_, impatient);
+    e.start(blocks_twice, 1, {.id = "w"});
+    entered.get_future().wait();
+  }
+  released.set_value();
+  engine e(registry_, engine_options{.mode = engine_mode::inspect, .data_directory = directory_});
+  EXPECT_EQ(e.describe("w").activities.size(), 1U) << "it is still to be done";
+}
+
 TEST_F(BadInput, WhoeverWaitsWhenTheEngineStopsIsTold) {
   std::promise<std::optional<engine_error>> told;
   {

@@ -39,6 +39,8 @@ INCLUDES_KEPT_IN = [
     (re.compile(r'#\s*include\s*[<"]caf/'), ("actors", "tests/actors", "tests/simulation"), "CAF"),
     (re.compile(r'#\s*include\s*[<"]rocksdb/'), ("storage", "tests/storage", "tests/simulation"), "RocksDB"),
 ]
+# A sanitizer may be told what it can't see in a library that is not built for it, and nothing else.
+NARROW_SUPPRESSION = re.compile(r"called_from_lib:lib[\w.+-]+\.so|race:std::[\w:]+")
 MACHINE_PATH = re.compile(r"(?<![\w.$}/])/(?:work|root|home/\w+|Users/\w+)/")
 
 
@@ -118,6 +120,14 @@ def text_rules(path, text):
         yield line_of(text, found.start()), f"names a path of one machine: {found.group()}"
 
 
+def suppressions(path, text):
+    if path.suffix != ".supp":
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if line and not line.startswith("#") and not NARROW_SUPPRESSION.fullmatch(line):
+            yield number, f"suppresses more than what a foreign library does inside: {line}"
+
+
 def folder_readmes(tree):
     for folder in sorted(p for p in tree.iterdir() if p.is_dir() and not p.name.startswith(".")):
         if folder.name in SKIPPED_FOLDERS or not any(p.is_file() for p in folder.rglob("*")):
@@ -137,6 +147,8 @@ def check(tree):
     yield from folder_readmes(tree)
     for path, text in sources.items():
         for line, what in text_rules(path, text):
+            yield path, line, what
+        for line, what in suppressions(path, text):
             yield path, line, what
         if path in code:
             for line, what in foreign_includes(path, text):

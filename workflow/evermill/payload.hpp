@@ -1,6 +1,7 @@
 // A value as it is stored and sent: bytes with their content type.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -19,6 +20,10 @@ struct payload {
 
   friend bool operator==(const payload&, const payload&) = default;
 };
+
+/// A larger argument, signal or result is refused: by std::length_error in a workflow, as invalid_argument by the engine,
+/// and as a failure "PayloadTooLarge", which is not retried, where an activity returns it.
+inline constexpr std::size_t max_payload_bytes = std::size_t{256} << 20;
 
 /// A payload of JSON text. The text is not checked here.
 inline payload json_payload(std::string text) { return {payload::content_type::json, {}, std::move(text)}; }
