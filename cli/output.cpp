@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "base/text.hpp"
+
 namespace evermill::cli {
 namespace {
 
@@ -42,7 +44,7 @@ const char* name_of(failure_kind kind) {
 
 json value_of(const std::optional<payload>& value) {
   if (!value || (value->type == payload::content_type::json && value->data.empty())) return nullptr;
-  if (value->type == payload::content_type::json) {
+  if (value->type == payload::content_type::json && !nests_too_deeply(value->data)) {
     json parsed = json::parse(value->data, nullptr, false);
     if (!parsed.is_discarded()) return parsed;
   }

@@ -8,6 +8,8 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
+
 namespace evermill {
 namespace {
 
@@ -26,8 +28,10 @@ std::string base64(const std::string& bytes) {
 json payload_json(const messages::Payload& payload) {
   if (payload.content_type() == messages::Payload::JSON) {
     if (payload.data().empty()) return nullptr;
-    json value = json::parse(payload.data(), nullptr, false);
-    if (!value.is_discarded()) return value;
+    if (!nests_too_deeply(payload.data())) {
+      json value = json::parse(payload.data(), nullptr, false);
+      if (!value.is_discarded()) return value;
+    }
   }
   json value = {{"content_type", messages::Payload::ContentType_Name(payload.content_type())}};
   if (!payload.type_name().empty()) value["type_name"] = payload.type_name();
