@@ -58,7 +58,7 @@ void verifier::end_run(journal_walk& walk) {
   }
   const auto header = storage::find_header(store_, walk.partition, where.workflow_id);
   if (!header) return;
-  if (!*header) return problem(where, "a journal without a header: nobody can find the execution", advice::rebuild);
+  if (!*header) return problem(where, "a journal without a header: nobody can find the execution", advice::restore);
   if ((*header)->run_number() == walk.run.value) return check_current(walk, **header);
   check_earlier(walk, **header);
 }
@@ -67,9 +67,9 @@ void verifier::check_current(const journal_walk& walk, const messages::InstanceH
   const journal_check& journal = *walk.check;
   const auto& started = *journal.started();
   const place where{started.workflow_id(), walk.run, {}, {}};
-  if (header.run_id() != started.run_id()) problem(where, "header and journal differ in the run id", advice::rebuild);
+  if (header.run_id() != started.run_id()) problem(where, "header and journal differ in the run id", advice::restore);
   if (header.workflow_type() != started.workflow_type()) {
-    problem(where, "header and journal differ in the workflow type", advice::rebuild);
+    problem(where, "header and journal differ in the workflow type", advice::restore);
   }
   if (started.continued_from_run_number() == 0 && header.input_hash() != actors::input_hash(started.input())) {
     problem(where, "header and journal differ in the input", advice::rebuild);
@@ -77,7 +77,7 @@ void verifier::check_current(const journal_walk& walk, const messages::InstanceH
   const messages::ExecutionStatus status = journal.end() ? actors::status_after(*journal.end()) : messages::RUNNING;
   if (status != header.status()) {
     return problem(where, "the header says " + status_name(header.status()) + ", the journal " + status_name(status),
-                   advice::rebuild);
+                   advice::restore);
   }
   if (status == messages::RUNNING) return check_open_run(walk, header);
   if (header.closing_turn_seq() != journal.closing_turn().value) {
