@@ -76,7 +76,7 @@ json value_of(const listed_execution& row) {
 }
 
 std::string formatted(time_point time, const char* format) {
-  const std::time_t whole = std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(time));
+  const std::time_t whole = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();  // also beyond 2262
   std::tm parts{};
   gmtime_r(&whole, &parts);
   char text[40];

@@ -26,4 +26,7 @@ target_compile_options(evermill_warnings INTERFACE -Wall -Wextra -Wpedantic -Wer
 if(EVERMILL_SANITIZE)
   add_compile_options(-fsanitize=${EVERMILL_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${EVERMILL_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND EVERMILL_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize=function) # clang 14 can't write its prologue for a coroutine
+  endif()
 endif()

@@ -99,7 +99,7 @@ std::string event_type(const messages::Event& event) {
 
 std::string iso_time(timestamp time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  const std::time_t whole = std::chrono::system_clock::to_time_t(seconds);
+  const std::time_t whole = seconds.time_since_epoch().count();  // the system clock's own type ends in the year 2262
   std::tm parts{};
   gmtime_r(&whole, &parts);
   char text[40];

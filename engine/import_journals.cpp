@@ -76,6 +76,7 @@ class execution_reader {
     const std::uint64_t before = continued_from(next_);
     if (to.runs.empty() && before == 0) return;
     if (to.runs.empty()) journals_.refuse(next_.line, "run " + std::to_string(before) + ", which this one continues, is missing");
+    if (to.current().turns.empty()) journals_.refuse(next_.line, "the run before it has not even begun");
     const messages::TurnRecord& last = to.current().turns.back().record;
     const auto& end = last.events(last.events_size() - 1).workflow_execution_continued_as_new();
     if (before != to.current().run.value || end.new_run_number() != next_.run.value || end.new_run_id() != next_.run_id) {

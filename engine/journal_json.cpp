@@ -4,6 +4,7 @@
 #include <google/protobuf/message.h>
 #include <google/protobuf/stubs/strutil.h>
 
+#include <cmath>
 #include <cstdio>
 #include <ctime>
 #include <memory>
@@ -88,8 +89,10 @@ json field_json(const Message& message, const FieldDescriptor& field, int index)
       return one ? r.GetUInt32(message, &field) : r.GetRepeatedUInt32(message, &field, index);
     case FieldDescriptor::CPPTYPE_UINT64:
       return one ? r.GetUInt64(message, &field) : r.GetRepeatedUInt64(message, &field, index);
-    case FieldDescriptor::CPPTYPE_DOUBLE:
-      return one ? r.GetDouble(message, &field) : r.GetRepeatedDouble(message, &field, index);
+    case FieldDescriptor::CPPTYPE_DOUBLE: {
+      const double number = one ? r.GetDouble(message, &field) : r.GetRepeatedDouble(message, &field, index);
+      return std::isfinite(number) ? json(number) : json();  // JSON's text has no others
+    }
     case FieldDescriptor::CPPTYPE_BOOL: return one ? r.GetBool(message, &field) : r.GetRepeatedBool(message, &field, index);
     case FieldDescriptor::CPPTYPE_ENUM:
       return (one ? r.GetEnum(message, &field) : r.GetRepeatedEnum(message, &field, index))->name();
@@ -239,7 +242,7 @@ json event_line(std::uint64_t seq, std::uint64_t turn, timestamp time, const mes
   messages::Event back;  // a field beside the kinds would be of a later version
   Message* what = inner_of_type(back, event_type(event));
   if (what != nullptr) what->CopyFrom(inner(event));
-  if (back.SerializeAsString() != event.SerializeAsString()) line["event_protobuf"] = base64(event.SerializeAsString());
+  if (what == nullptr || back.SerializeAsString() != event.SerializeAsString()) line["event_protobuf"] = base64(event.SerializeAsString());
   return line;
 }
 

@@ -52,7 +52,8 @@ TEST_F(CommandLine, ExplainsEachCommandWithExamples) {
     EXPECT_EQ(run({command, "--help"}), 0) << command;
     EXPECT_THAT(out(), HasSubstr(std::string("prog ") + command)) << command;
     EXPECT_THAT(out(), ::testing::ContainsRegex("Examples?:\n  ")) << command;
-    if (command != std::string("replay")) EXPECT_THAT(out(), HasSubstr("--data")) << command;
+    if (command == std::string("replay")) continue;  // it takes a path
+    EXPECT_THAT(out(), HasSubstr("--data")) << command;
   }
 }
 
