@@ -3,7 +3,7 @@
 #
 #   ./test.sh [--all]
 #
-#   --all   also clang 14, ThreadSanitizer, and longer simulations (EVERMILL_SIM_SEEDS says how many seeds)
+#   --all   also clang 14, ThreadSanitizer, libFuzzer, and longer simulations (EVERMILL_SIM_SEEDS says how many seeds)
 #
 # With CI=true a skipped test is a failure, unless tests/allowed-skips.txt names it.
 set -euo pipefail
@@ -14,7 +14,7 @@ packages=test
 case ${1:-} in
   "") ;;
   --all)
-    presets=(release debug clang-release tsan)
+    presets=(release debug clang-release tsan fuzz)
     packages=all
     export EVERMILL_SIM_SEEDS=${EVERMILL_SIM_SEEDS:-2000}
     ;;

@@ -146,7 +146,7 @@ void partition::route_start(const messages::DecisionEvent& event, const origin& 
   }
   if (hold(*existing, event, from)) return;
   const bool same = existing->header.workflow_type() == wanted.workflow_type() &&
-                    existing->header.input_hash() == hash_of(wanted.input());
+                    existing->header.input_hash() == input_hash(wanted.input());
   if (wanted.has_parent()) {
     messages::DecisionEvent refused;
     refused.set_workflow_id(wanted.parent().workflow_id());

@@ -154,7 +154,6 @@ class partition {
   void refill_timers();
   void set_tick();
 
-  static std::uint64_t hash_of(const messages::Payload& input);
   void corrupt(const storage::storage_error& error);
   void put_partition_state();
   void release(effects&& what);

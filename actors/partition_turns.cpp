@@ -1,6 +1,4 @@
 // What a turn does to the journal, the rows beside it, and the world.
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -35,10 +33,6 @@ bool may_retry(const messages::RetryPolicy& policy, std::uint32_t attempt, const
 }
 
 }  // namespace
-
-std::uint64_t partition::hash_of(const messages::Payload& input) {
-  return XXH3_64bits_withSeed(input.data().data(), input.data().size(), input.content_type());
-}
 
 void partition::append_turn(run& r, workflow::turn&& turn, const origin& from) {
   EVERMILL_CHECK(r.state_known && !turn.record.events().empty(), "a turn is appended to a journal whose end is known");
@@ -262,7 +256,7 @@ void partition::start_run(std::string workflow_id, messages::Event&& event, cons
   header.set_workflow_type(started.workflow_type());
   header.set_status(messages::RUNNING);
   header.set_started_us(to_micros(ports_.now()));
-  header.set_input_hash(hash_of(started.input()));
+  header.set_input_hash(input_hash(started.input()));
   run& r = create_run(std::move(workflow_id), std::move(header));
   r.state_known = true;
   if (started.has_parent()) r.parent = started.parent();  // whose cancel may come before the first turn

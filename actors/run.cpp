@@ -1,5 +1,7 @@
 #include "actors/run.hpp"
 
+#include <xxhash.h>
+
 namespace evermill::actors {
 
 void open_commands::apply(event_seq seq, event_seq turn_first, const messages::Event& event) {
@@ -73,5 +75,9 @@ messages::ExecutionStatus status_after(const messages::Event& end) noexcept {
 }
 
 bool is_end(const messages::Event& event) noexcept { return status_after(event) != messages::RUNNING; }
+
+std::uint64_t input_hash(const messages::Payload& input) noexcept {
+  return XXH3_64bits_withSeed(input.data().data(), input.data().size(), input.content_type());
+}
 
 }  // namespace evermill::actors

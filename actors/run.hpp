@@ -111,4 +111,7 @@ bool is_end(const messages::Event& event) noexcept;
 event_seq activity_closed_by(const messages::Event& event) noexcept;
 messages::ExecutionStatus status_after(const messages::Event& end) noexcept;
 
+/// Tells a repeated start from another one: InstanceHeader.input_hash.
+std::uint64_t input_hash(const messages::Payload& input) noexcept;
+
 }  // namespace evermill::actors

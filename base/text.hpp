@@ -20,4 +20,10 @@ inline constexpr std::size_t max_name_bytes = 512;
 /// Names are 1 to max_name_bytes bytes of UTF-8 without control characters. Nothing, or what is wrong ("is empty").
 std::optional<std::string> why_no_name(std::string_view name);
 
+/// What is nested deeper than this is refused: JSON values are written and copied recursively, on the stack.
+inline constexpr std::size_t max_json_depth = 1000;
+
+/// Does the JSON text nest arrays and objects deeper than max_json_depth? Says nothing about text that is no JSON.
+bool nests_too_deeply(std::string_view json) noexcept;
+
 }  // namespace evermill

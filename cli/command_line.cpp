@@ -87,6 +87,10 @@ int run_command_line(environment& env, std::vector<std::string> arguments) {
   add_cancel(app, env, chosen);
   add_terminate(app, env, chosen);
   add_taint(app, env, chosen);
+  add_export(app, env, chosen);
+  add_import(app, env, chosen);
+  add_replay(app, env, chosen);
+  add_verify(app, env, chosen);
   add_bench(app, env, chosen);
   for (CLI::App* command : app.get_subcommands({})) command->group("Commands");
   if (arguments.empty()) {

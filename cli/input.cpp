@@ -8,6 +8,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "cli/errors.hpp"
 
 namespace evermill::cli {
@@ -57,6 +58,9 @@ std::string reason(const std::string& what) {
 
 payload read_json(std::string_view argument, std::string_view option, std::istream& in) {
   const source from = read_source(argument, option, in);
+  if (nests_too_deeply(from.text)) {
+    throw command_error(from.name + " nests deeper than " + std::to_string(max_json_depth) + " arrays and objects");
+  }
   try {
     return json_payload(nlohmann::json::parse(from.text).dump());
   } catch (const nlohmann::json::parse_error& error) {

@@ -1,19 +1,16 @@
 #include "cli/opened_control.hpp"
 
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include <chrono>
-#include <cstdio>
-#include <fstream>
 #include <ostream>
-#include <sstream>
 #include <thread>
 
 #include "cli/errors.hpp"
 #include "server/control_client.hpp"
 #include "server/local_control.hpp"
 #include "server/socket_path.hpp"
+#include "storage/lock_holder.hpp"
 
 namespace evermill::cli {
 namespace {
@@ -25,52 +22,14 @@ constexpr std::chrono::milliseconds between_tries{50};
 constexpr std::chrono::seconds patience{10};  // with a process that recovers before it listens, or is about to end
 constexpr int requests_at_most = 3;
 
-/// The process that holds the lock file, from the kernel's list (proc(5), /proc/locks); 0 where that can't be told.
-/// Asking with fcntl would need the file open, and closing it would drop a lock that this process holds.
-long lock_holder(const fs::path& lock_file) {
-  struct stat about {};
-  if (::stat(lock_file.c_str(), &about) != 0) return 0;
-  char wanted[64];
-  std::snprintf(wanted, sizeof wanted, "%02x:%02x:%llu", major(about.st_dev), minor(about.st_dev),
-                static_cast<unsigned long long>(about.st_ino));
-  std::ifstream locks("/proc/locks");
-  for (std::string line; std::getline(locks, line);) {
-    std::istringstream words(line);
-    std::string number, kind, advisory, access, inode;
-    long pid = 0;
-    if (words >> number >> kind >> advisory >> access >> pid >> inode && inode == wanted) return pid;
-  }
-  return 0;
-}
-
 [[noreturn]] void refuse_locked(const fs::path& data_directory) {
-  const long holder = lock_holder(data_directory / "LOCK");
+  const long holder = storage::lock_holder(data_directory);
   const std::string pid = std::to_string(holder);
   throw command_error("data directory \"" + data_directory.string() + "\" is open in " +
                       (holder == 0 ? "another process" : "process " + pid) +
                       ", which does not answer on its control socket.\n"
                       "If that is an evermill program, wait until it has started or end it" +
                       (holder == 0 ? "" : " (kill " + pid + ")") + ", then try again; nothing was changed.");
-}
-
-void must_exist(const environment& env) {
-  const fs::path& data_directory = env.data_directory;
-  std::error_code ignored;
-  if (fs::exists(data_directory / "CURRENT", ignored)) return;
-  const bool there = fs::exists(data_directory, ignored);
-  throw command_error("data directory \"" + data_directory.string() + "\" " +
-                      (there ? "holds no evermill data" : "does not exist") +
-                      "; name the right one with --data DIR or EVERMILL_DATA, or make it with \"" + env.program +
-                      " run NAME\"");
-}
-
-/// What is journaled is its user's alone.
-void make_private(fs::path data_directory) {
-  std::error_code ignored;
-  if (!data_directory.has_filename()) data_directory = data_directory.parent_path();  // "data/"
-  if (fs::exists(data_directory, ignored)) return;
-  fs::create_directories(data_directory.parent_path(), ignored);  // opening it tells what is wrong
-  ::mkdir(data_directory.c_str(), 0700);
 }
 
 std::unique_ptr<engine> open_engine(const environment& env, open_mode mode) {
@@ -103,13 +62,32 @@ std::unique_ptr<engine> try_to_open(const environment& env, open_mode mode, bool
     }
     // Files that vanish while they are read are those of a process that has just opened it.
     const bool may_change = mode == open_mode::inspect && error.code() == engine_errc::storage &&
-                            lock_holder(env.data_directory / "LOCK") != 0;
+                            storage::lock_holder(env.data_directory) != 0;
     if (may_change && !last_try) return nullptr;
     throw command_error(error.what());
   }
 }
 
 }  // namespace
+
+void must_exist(const environment& env) {
+  const fs::path& data_directory = env.data_directory;
+  std::error_code ignored;
+  if (fs::exists(data_directory / "CURRENT", ignored)) return;
+  const bool there = fs::exists(data_directory, ignored);
+  throw command_error("data directory \"" + data_directory.string() + "\" " +
+                      (there ? "holds no evermill data" : "does not exist") +
+                      "; name the right one with --data DIR or EVERMILL_DATA, or make it with \"" + env.program +
+                      " run NAME\"");
+}
+
+void make_private(fs::path data_directory) {
+  std::error_code ignored;
+  if (!data_directory.has_filename()) data_directory = data_directory.parent_path();  // "data/"
+  if (fs::exists(data_directory, ignored)) return;
+  fs::create_directories(data_directory.parent_path(), ignored);  // opening it tells what is wrong
+  ::mkdir(data_directory.c_str(), 0700);
+}
 
 std::unique_ptr<server::control> connect_to_owner(const environment& env) {
   std::error_code ignored;

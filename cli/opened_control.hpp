@@ -1,6 +1,7 @@
 // Reaching a data directory: through the process that has it open, or by opening it here.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 
@@ -27,6 +28,12 @@ enum class open_mode {
 /// Reaches env.data_directory. Tries again for some seconds while another process is about to open or to leave it, as
 /// long as `interrupted` does not say true. Throws command_error.
 opened_control open_data_directory(environment& env, open_mode mode, const std::function<bool()>& interrupted = {});
+
+/// Throws command_error, with what to do, unless env.data_directory holds a store.
+void must_exist(const environment& env);
+
+/// Makes the directory where it does not exist; what is journaled is its user's alone.
+void make_private(std::filesystem::path data_directory);
 
 /// The process that has env.data_directory open; null where there is none that answers. Throws command_error where it
 /// speaks another protocol.

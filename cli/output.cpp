@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "base/text.hpp"
+
 namespace evermill::cli {
 namespace {
 
@@ -42,7 +44,7 @@ const char* name_of(failure_kind kind) {
 
 json value_of(const std::optional<payload>& value) {
   if (!value || (value->type == payload::content_type::json && value->data.empty())) return nullptr;
-  if (value->type == payload::content_type::json) {
+  if (value->type == payload::content_type::json && !nests_too_deeply(value->data)) {
     json parsed = json::parse(value->data, nullptr, false);
     if (!parsed.is_discarded()) return parsed;
   }
@@ -74,7 +76,7 @@ json value_of(const listed_execution& row) {
 }
 
 std::string formatted(time_point time, const char* format) {
-  const std::time_t whole = std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(time));
+  const std::time_t whole = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();  // also beyond 2262
   std::tm parts{};
   gmtime_r(&whole, &parts);
   char text[40];

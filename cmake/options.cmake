@@ -7,6 +7,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 option(EVERMILL_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(EVERMILL_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(EVERMILL_TCMALLOC "Link evermill's own programs with tcmalloc (faster where threads pass memory on)" ON)
+option(EVERMILL_FUZZ "Build libFuzzer targets instead of the other tests (clang)" OFF)
 set(EVERMILL_SANITIZE "" CACHE STRING "Sanitizers for the whole build, for example address,undefined or thread")
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
@@ -25,4 +26,7 @@ target_compile_options(evermill_warnings INTERFACE -Wall -Wextra -Wpedantic -Wer
 if(EVERMILL_SANITIZE)
   add_compile_options(-fsanitize=${EVERMILL_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${EVERMILL_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND EVERMILL_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize=function) # clang 14 can't write its prologue for a coroutine
+  endif()
 endif()

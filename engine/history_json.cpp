@@ -8,6 +8,8 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
+
 namespace evermill {
 namespace {
 
@@ -26,8 +28,10 @@ std::string base64(const std::string& bytes) {
 json payload_json(const messages::Payload& payload) {
   if (payload.content_type() == messages::Payload::JSON) {
     if (payload.data().empty()) return nullptr;
-    json value = json::parse(payload.data(), nullptr, false);
-    if (!value.is_discarded()) return value;
+    if (!nests_too_deeply(payload.data())) {
+      json value = json::parse(payload.data(), nullptr, false);
+      if (!value.is_discarded()) return value;
+    }
   }
   json value = {{"content_type", messages::Payload::ContentType_Name(payload.content_type())}};
   if (!payload.type_name().empty()) value["type_name"] = payload.type_name();
@@ -95,7 +99,7 @@ std::string event_type(const messages::Event& event) {
 
 std::string iso_time(timestamp time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  const std::time_t whole = std::chrono::system_clock::to_time_t(seconds);
+  const std::time_t whole = seconds.time_since_epoch().count();  // the system clock's own type ends in the year 2262
   std::tm parts{};
   gmtime_r(&whole, &parts);
   char text[40];

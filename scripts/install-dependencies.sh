@@ -17,7 +17,7 @@ build_packages=(
   libspdlog-dev libexpected-dev libxxhash-dev nlohmann-json3-dev libcli11-dev libgoogle-perftools-dev
 )
 test_packages=(libgtest-dev libgmock-dev python3)
-all_packages=(clang-14)
+all_packages=(clang-14 libclang-rt-14-dev)
 
 case $what in
   build) packages=("${build_packages[@]}") ;;

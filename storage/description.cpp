@@ -22,6 +22,10 @@ storage_result<void> check_empty(const key_value_store& store) {
 
 }  // namespace
 
+void put_description(write_batch& batch, const messages::StoreDescription& description) {
+  put_message(batch, family::description, description_key, description);
+}
+
 storage_result<std::optional<messages::StoreDescription>> find_description(const key_value_store& store) {
   std::string value;
   auto found = store.get(family::description, description_key, value);
@@ -62,7 +66,7 @@ storage_result<messages::StoreDescription> boot_store(key_value_store& store, st
   }
   description.set_boot_number(description.boot_number() + 1);
   write_batch batch;
-  put_message(batch, family::description, description_key, description);
+  put_description(batch, description);
   if (auto written = store.write(batch); !written) return unexpected(written.error());
   return description;
 }

@@ -82,4 +82,11 @@ storage_result<stored_turn> read_turn(const key_value_store& store, partition_id
   return turn;
 }
 
+storage_result<bool> has_journal(const key_value_store& store, partition_id partition, run_number run) {
+  const std::string prefix = run_prefix(partition, run);
+  const auto rows = store.scan(family::journal, prefix, end_of(prefix));
+  if (auto status = rows->status(); !status) return unexpected(status.error());
+  return rows->valid();
+}
+
 }  // namespace evermill::storage

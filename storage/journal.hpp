@@ -43,4 +43,7 @@ class journal_reader {
 storage_result<stored_turn> read_turn(const key_value_store& store, partition_id partition, run_number run,
                                       event_seq first);
 
+/// Is there any turn of the run, readable or not?
+storage_result<bool> has_journal(const key_value_store& store, partition_id partition, run_number run);
+
 }  // namespace evermill::storage

@@ -114,6 +114,9 @@ class key_value_store {
 
   virtual store_statistics statistics() const = 0;
 
+  /// Reads all that lies on the disk and checks it, needed or not. May take long.
+  virtual storage_result<void> check_files() const { return {}; }
+
   /// Compacts everything; for measuring sizes. May take long.
   virtual storage_result<void> compact() = 0;
 };

@@ -75,4 +75,11 @@ storage_result<numbered_events> scan_parked(const key_value_store& store, partit
                        "inbox of partition " + std::to_string(partition.value) + ", run " + std::to_string(run.value));
 }
 
+storage_result<bool> has_parked(const key_value_store& store, partition_id partition, run_number run) {
+  const std::string prefix = inbox_prefix(partition, run);
+  const auto rows = store.scan(family::inbox, prefix, end_of(prefix));
+  if (auto status = rows->status(); !status) return unexpected(status.error());
+  return rows->valid();
+}
+
 }  // namespace evermill::storage

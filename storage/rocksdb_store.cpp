@@ -275,6 +275,15 @@ class rocksdb_store final : public key_value_store {
     return sum;
   }
 
+  storage_result<void> check_files() const override {
+    rocksdb::ReadOptions how;
+    how.verify_checksums = true;
+    how.fill_cache = false;
+    const rocksdb::Status status = db_->VerifyChecksum(how);
+    if (!status.ok()) return unexpected(to_error(status, options_.directory));
+    return {};
+  }
+
   storage_result<void> compact() override {
     if (options_.read_only) return unexpected(only_reading());
     for (rocksdb::ColumnFamilyHandle* columns : handles_) {

@@ -93,6 +93,9 @@ storage_result<std::vector<std::pair<std::uint64_t, messages::DecisionEvent>>> s
                                                                                            partition_id partition,
                                                                                            run_number run);
 
+/// Is any event parked for the run, readable or not?
+storage_result<bool> has_parked(const key_value_store& store, partition_id partition, run_number run);
+
 // --- description: one row
 
 /// Reads the description, or creates it with `partitions` (0: default_partitions) where the store is new; raises the
@@ -101,6 +104,8 @@ storage_result<std::vector<std::pair<std::uint64_t, messages::DecisionEvent>>> s
 inline constexpr std::uint32_t default_partitions = 4;
 storage_result<messages::StoreDescription> boot_store(key_value_store& store, std::uint32_t partitions,
                                                       const std::function<std::string()>& make_store_id);
+/// For tools that bring rows from elsewhere; boot_store otherwise.
+void put_description(write_batch& batch, const messages::StoreDescription& description);
 /// Reads the description and changes nothing; nothing comes back where the store is new. Errors: newer_format, corrupt.
 storage_result<std::optional<messages::StoreDescription>> find_description(const key_value_store& store);
 

@@ -29,6 +29,7 @@ void expect_type(const payload& from, payload::content_type wanted, std::string_
 nlohmann::json parse_json(const payload& from) {
   if (from.type != payload::content_type::json) throw_cannot_decode(from, "JSON", "another content type");
   if (from.data.empty()) return nullptr;
+  if (nests_too_deeply(from.data)) throw_cannot_decode(from, "JSON", "nested too deeply");
   nlohmann::json value = nlohmann::json::parse(from.data, nullptr, false);
   if (value.is_discarded()) throw_cannot_decode(from, "JSON", "malformed");
   return value;

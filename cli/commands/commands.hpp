@@ -24,6 +24,10 @@ void add_signal(CLI::App& app, environment& env, action& chosen);
 void add_cancel(CLI::App& app, environment& env, action& chosen);
 void add_terminate(CLI::App& app, environment& env, action& chosen);
 void add_taint(CLI::App& app, environment& env, action& chosen);
+void add_export(CLI::App& app, environment& env, action& chosen);
+void add_import(CLI::App& app, environment& env, action& chosen);
+void add_replay(CLI::App& app, environment& env, action& chosen);
+void add_verify(CLI::App& app, environment& env, action& chosen);
 
 /// --data, the same for all of them.
 void add_data_option(CLI::App& command, environment& env);

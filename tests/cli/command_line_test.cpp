@@ -46,11 +46,13 @@ class CommandLine : public ::testing::Test {
 TEST_F(CommandLine, ExplainsEachCommandWithExamples) {
   EXPECT_EQ(run({"--help"}), 0);
   const std::string all = out();
-  for (const char* command : {"run", "list", "describe", "history", "signal", "cancel", "terminate", "taint", "bench"}) {
+  for (const char* command : {"run", "list", "describe", "history", "signal", "cancel", "terminate", "taint", "export",
+                              "import", "replay", "verify", "bench"}) {
     EXPECT_THAT(all, HasSubstr(std::string("\n  ") + command + " ")) << command;
     EXPECT_EQ(run({command, "--help"}), 0) << command;
     EXPECT_THAT(out(), HasSubstr(std::string("prog ") + command)) << command;
     EXPECT_THAT(out(), ::testing::ContainsRegex("Examples?:\n  ")) << command;
+    if (command == std::string("replay")) continue;  // it takes a path
     EXPECT_THAT(out(), HasSubstr("--data")) << command;
   }
 }
@@ -100,7 +102,7 @@ TEST_F(CommandLine, RefusesBadInputBeforeAnythingHappens) {
 
 TEST_F(CommandLine, DoesNotMakeADirectoryToLookAt) {
   for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
-           {"list"}, {"describe", "x"}, {"history", "x"}, {"signal", "x", "s", "1"}, {"cancel", "x"}, {"taint", "x"}}) {
+           {"list"}, {"describe", "x"}, {"history", "x"}, {"signal", "x", "s", "1"}, {"cancel", "x"}, {"taint", "x"}, {"verify"}, {"export", "x"}}) {
     EXPECT_EQ(run(command), 2) << command.front();
     EXPECT_THAT(err(), HasSubstr("does not exist")) << command.front();
   }
@@ -119,6 +121,55 @@ TEST_F(CommandLine, RunsAnExecutionAndFindsItAgain) {
   EXPECT_THAT(out(), HasSubstr("completed"));
   EXPECT_EQ(run({"history", "g", "--json"}), 0);
   EXPECT_THAT(out(), HasSubstr("\"type\":\"WorkflowExecutionCompleted\""));
+}
+
+TEST_F(CommandLine, VerifiesADirectory) {
+  ASSERT_EQ(run({"run", "greet", "--id", "g", "--input", "\"Ada\"", "--json"}), 0) << err();
+  EXPECT_EQ(run({"verify"}), 0) << out();
+  EXPECT_THAT(out(), HasSubstr("1 executions (0 open), 1 runs, 2 events"));
+  EXPECT_THAT(out(), HasSubstr("no problems"));
+  EXPECT_EQ(run({"verify", "--json"}), 0);
+  EXPECT_THAT(out(), HasSubstr("\"problems\":0"));
+  std::ofstream(scratch_ / "data" / "CURRENT", std::ios::trunc) << "nonsense\n";
+  EXPECT_EQ(run({"verify"}), 1);
+  EXPECT_THAT(out(), HasSubstr("PROBLEM "));
+  EXPECT_THAT(out(), HasSubstr("1 problem\n"));
+}
+
+TEST_F(CommandLine, ExportsImportsAndReplays) {
+  ASSERT_EQ(run({"run", "greet", "--id", "g", "--input", "\"Ada\"", "--json"}), 0) << err();
+  EXPECT_EQ(run({"export"}), 2);
+  EXPECT_THAT(err(), HasSubstr("--all"));
+  EXPECT_EQ(run({"export", "other"}), 2);
+  ASSERT_EQ(run({"export", "g"}), 0) << err();
+  const std::string lines = out();
+  const std::string file = (scratch_ / "g.jsonl").string();
+  ASSERT_EQ(run({"export", "--all", "--output", file}), 0) << err();
+  std::ifstream in(file);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), lines);
+  EXPECT_EQ(run({"export", "--all", "--output", (scratch_ / "no" / "g.jsonl").string()}), 2);
+
+  EXPECT_EQ(run({"import", file}), 2) << "it exists already";
+  EXPECT_THAT(err(), HasSubstr("nothing was imported"));
+  const std::string other = (scratch_ / "other").string();
+  ASSERT_EQ(run({"import", file, "--data", other}), 0) << err();
+  EXPECT_EQ(run({"export", "--all", "--data", other}), 0);
+  EXPECT_EQ(out(), lines);
+  EXPECT_EQ(run({"run", "greet", "--id", "g", "--data", other, "--json"}), 0);
+  EXPECT_EQ(out(), "\"hello Ada\"\n");
+  std::ofstream(scratch_ / "bad.jsonl") << lines << "nonsense\n";
+  EXPECT_EQ(run({"import", (scratch_ / "bad.jsonl").string(), "--data", (scratch_ / "third").string()}), 2);
+  EXPECT_THAT(err(), HasSubstr("bad.jsonl:5: it is not a JSON object"));
+
+  EXPECT_EQ(run({"replay", file}), 0) << err();
+  EXPECT_EQ(out(), "1 runs, 2 events: all replay\n");
+  EXPECT_EQ(run({"replay", other, "--json"}), 0) << err();
+  EXPECT_EQ(run({"replay", (scratch_ / "nothing").string()}), 2);
+  const registry none;
+  environment env{.in = in_, .out = out_, .err = err_, .definitions = none, .program = "prog"};
+  out_.str("");
+  EXPECT_EQ(run_command_line(env, {"replay", file}), 1);
+  EXPECT_THAT(out(), HasSubstr("\"g\", run 1, event 1: no workflow named \"greet\" is registered"));
 }
 
 }  // namespace

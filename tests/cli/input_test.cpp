@@ -55,5 +55,10 @@ TEST(Nearest, FindsASwapAndLeavesStrangersAlone) {
   EXPECT_EQ(nearest("greet", {"fulfil_order"}), "");
 }
 
+TEST(ReadJson, RefusesWhatIsNestedTooDeeply) {
+  EXPECT_EQ(error_of(std::string(1000, '[') + std::string(1000, ']')), "");
+  EXPECT_THAT(error_of(std::string(1'000'000, '[') + std::string(1'000'000, ']')), HasSubstr("nests deeper than 1000"));
+}
+
 }  // namespace
 }  // namespace evermill::cli

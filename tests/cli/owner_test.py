@@ -34,6 +34,20 @@ class OverTheSocket(ProgramTest):
         self.assertEqual(mode(self.data), 0o700)
         self.assertNotIn("evermill.sock.new", os.listdir(self.data))
 
+    def test_tools_that_need_a_directory_at_rest_refuse_one_that_is_open(self):
+        process = self.start_waiting("needs_signal", "s")
+        exported = self.path("s.jsonl")
+        self.run_program("export", "s", "--output", exported)
+        self.assertIn("is open in", self.run_program("verify", code=2).stderr)
+        self.assertIn("is open in", self.run_program("import", exported, code=2).stderr)
+        self.park(process)
+        self.run_program("verify")
+        self.assertIn("nothing was imported", self.run_program("import", exported, code=2).stderr)
+        self.run_program("import", exported, "--data", self.path("other"))
+        self.run_program("signal", "s", "approval", '"Ada"', "--data", self.path("other"))
+        done = self.run_program("run", "needs_signal", "--id", "s", "--json", "--data", self.path("other"))
+        self.assertEqual(done.stdout, '"approved by Ada"\n')
+
     def test_a_path_that_is_too_long_for_a_socket(self):
         os.makedirs(self.path("d" * 100))
         self.set_data(self.path("d" * 100, "e" * 120))

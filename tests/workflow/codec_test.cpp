@@ -103,5 +103,13 @@ TEST(Codec, JsonWithoutUtf8IsRefusedWhenItIsWritten) {
   EXPECT_EQ(round_trip(std::string("\xff")), "\xff") << "a string by itself may hold any bytes";
 }
 
+TEST(Codec, JsonThatIsNestedTooDeeplyIsRefused) {
+  const auto nested = [](std::size_t depth) { return json_payload(std::string(depth, '[') + std::string(depth, ']')); };
+  EXPECT_EQ(refusal<nlohmann::json>(nested(1000)), "accepted");
+  EXPECT_THAT(refusal<nlohmann::json>(nested(1'000'000)), testing::HasSubstr("nested too deeply"));
+  EXPECT_EQ(refusal<std::vector<std::string>>(json_payload("[\"" + std::string(5000, '[') + "\\\"[\"]")), "accepted")
+      << "brackets in a string are no nesting";
+}
+
 }  // namespace
 }  // namespace evermill

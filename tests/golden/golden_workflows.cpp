@@ -1,0 +1,385 @@
+#include "golden_workflows.hpp"
+
+#include <google/protobuf/wrappers.pb.h>
+
+#include <cstddef>
+#include <map>
+#include <optional>
+
+#include "evermill/context.hpp"
+#include "workflow/conversions.hpp"
+#include "workflow/decider.hpp"
+
+namespace evermill::golden {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct order {
+  std::string id;
+  int cents = 0;
+  std::vector<std::string> items;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(order, id, cents, items)
+
+inline constexpr activity<std::string(order)> charge{
+    .name = "charge",
+    .options = {.start_to_close = 10s,
+                .retry = {.max_attempts = 5, .initial_interval = 200ms, .backoff_coefficient = 1.5, .max_interval = 3s}}};
+inline constexpr activity<int(int)> pack{.name = "pack"};
+inline constexpr activity<std::vector<std::byte>(std::vector<std::byte>)> print_label{.name = "print label"};
+inline constexpr activity<google::protobuf::StringValue(google::protobuf::StringValue)> look_up{.name = "look_up"};
+inline constexpr signal<nlohmann::json> approval{.name = "approval"};
+inline constexpr signal<> hurry{.name = "hurry"};
+inline constexpr child_workflow<int(int)> shipment{.name = "shipment"};
+
+/// What happened to the activity, without regard to how.
+task<std::string> outcome_of_pack(context ctx, int n) {
+  std::string said;
+  try {
+    const int boxes = co_await ctx.call(pack, n);
+    said = std::to_string(boxes);
+  } catch (const activity_error& error) {
+    said = error.why().type;
+  } catch (const canceled_error&) {
+    said = "canceled";
+  }
+  co_return said;
+}
+
+task<std::string> outcome_of_shipment(context ctx, int n) {
+  std::string said;
+  try {
+    const int parcels = co_await ctx.start(shipment, n);
+    said = std::to_string(parcels);
+  } catch (const child_workflow_error& error) {
+    said = error.why().type;
+  }
+  co_return said;
+}
+
+task<std::string> activities(context ctx, order what) {
+  std::string said = co_await ctx.call(charge, what);
+  for (int n = 1; n <= 3; ++n) {
+    const std::string packed = co_await outcome_of_pack(ctx, n);
+    said += " " + packed;
+  }
+  std::vector<std::byte> text{std::byte{0}, std::byte{0x7f}, std::byte{0xff}};
+  const std::vector<std::byte> label = co_await ctx.call(print_label, text);
+  google::protobuf::StringValue question;
+  question.set_value("who?");
+  const google::protobuf::StringValue found = co_await ctx.call(look_up, question);
+  co_return said + " " + std::to_string(label.size()) + " " + found.value();
+}
+
+task<int> steps_and_timers(context ctx) {
+  auto one = [] { return 1; };
+  int sum = co_await ctx.step("one", one);
+  auto fails = []() -> int { throw application_error("Broken", "it broke"); };
+  try {
+    const int two = co_await ctx.step("fails", fails);
+    sum += two;
+  } catch (const step_error&) {
+    sum += 10;
+  }
+  co_await ctx.sleep(90s);
+  const std::optional<nlohmann::json> in_time = co_await ctx.wait(approval, 1h);
+  if (in_time) sum += in_time->at("weight").get<int>();
+  const bool hurried = co_await ctx.wait(hurry, 1h);
+  if (!hurried) sum += 1000;
+  sum += static_cast<int>(ctx.random() % 7);
+  co_return sum;
+}
+
+task<std::string> children(context ctx) {
+  std::string said;
+  for (int n = 0; n < 6; ++n) {
+    const std::string one = co_await outcome_of_shipment(ctx, n);
+    said += one + ";";
+  }
+  co_return said;
+}
+
+task<int> is_canceled(context ctx) {
+  std::vector<future<int>> open;
+  open.push_back(ctx.call(pack, 1));
+  open.push_back(ctx.start(shipment, 1));
+  co_await ctx.sleep(24h);
+  co_return 1;
+}
+
+task<int> fails(context ctx, int n) {
+  if (n > 0) throw application_error("TooMany", "no more than none", json_payload("{\"n\":" + std::to_string(n) + "}"), true);
+  co_await ctx.sleep(1s);
+  co_return 0;
+}
+
+task<int> continues(context ctx, int left) {
+  if (left > 0) {
+    co_await ctx.sleep(1s);
+    co_await ctx.continue_as_new(left - 1);
+  }
+  const nlohmann::json last = co_await ctx.wait(approval);
+  co_return last.at("weight").get<int>();
+}
+
+task<int> waits(context ctx) {
+  const nlohmann::json what = co_await ctx.wait(approval);
+  co_return what.at("weight").get<int>();
+}
+
+/// Plays a partition for one run, by hand, with times and ids that are always the same.
+class player {
+ public:
+  player(const registry& from, std::string id, const std::string& workflow, run_number run, payload input,
+         messages::WorkflowExecutionStarted started = {})
+      : definition_(*from.find_workflow(workflow)), decider_(std::make_unique<workflow::decider>(definition_, run)) {
+    run_.workflow_id = std::move(id);
+    run_.run_id = "00000000-0000-4000-8000-00000000000" + std::to_string(run.value);
+    run_.workflow_type = workflow;
+    run_.run = run;
+    run_.partitions = 4;
+    run_.started = time_ + 1s;
+    started.set_workflow_id(run_.workflow_id);
+    started.set_run_id(run_.run_id);
+    started.set_workflow_type(workflow);
+    started.set_random_seed(0x123456789abcdef0U + run.value);
+    workflow::to_message(std::move(input), *started.mutable_input());
+    messages::Event event;
+    *event.mutable_workflow_execution_started() = std::move(started);
+    give(std::move(event));
+  }
+
+  void give(messages::Event event) {
+    time_ += 1'000'001us;
+    auto turn = decider_->handle(std::move(event), time_);
+    if (!turn) throw std::logic_error("the event concerns nothing in " + run_.workflow_id);
+    for (messages::Event& made : *turn->record.mutable_events()) {
+      if (made.has_activity_task_scheduled()) made.mutable_activity_task_scheduled()->set_dispatch_boot(3);
+      if (!made.has_workflow_execution_continued_as_new()) continue;
+      made.mutable_workflow_execution_continued_as_new()->set_new_run_number(run_.run.value + 1);
+      made.mutable_workflow_execution_continued_as_new()->set_new_run_id("00000000-0000-4000-8000-00000000000" +
+                                                                         std::to_string(run_.run.value + 1));
+    }
+    steps_ = std::move(turn->steps);
+    unread_ = std::move(turn->unread_signals);
+    append(std::move(turn->record));
+  }
+  /// As a partition ends a run without asking its code.
+  void end_from_outside(messages::Event end) {
+    time_ += 1s;
+    messages::TurnRecord turn;
+    turn.set_time_us(to_micros(time_));
+    *turn.add_events() = std::move(end);
+    append(std::move(turn));
+  }
+  template <class Fill>
+  void event(Fill&& fill) {
+    messages::Event e;
+    fill(e);
+    give(std::move(e));
+  }
+  void signal(const std::string& name, const std::string& json) {
+    event([&](auto& e) {
+      e.mutable_workflow_execution_signaled()->set_signal_name(name);
+      if (!json.empty()) e.mutable_workflow_execution_signaled()->mutable_input()->set_data(json);
+    });
+  }
+  void run_step() {
+    messages::Event e;
+    const workflow::step_run step = steps_.at(0);
+    *e.mutable_marker_recorded() = step.run();
+    e.mutable_marker_recorded()->set_scheduled_seq(step.scheduled.value);
+    give(std::move(e));
+  }
+  void fire() {
+    event([&](auto& e) { e.mutable_timer_fired()->set_started_seq(last_of(messages::Event::kTimerStarted)); });
+  }
+  std::uint64_t last_of(messages::Event::EventCase kind) const { return last_.at(kind); }
+  std::vector<messages::WorkflowExecutionSignaled> unread() const { return unread_; }
+
+  exported_run finished() {
+    const auto& last = run_.turns.back().record;
+    run_.status = actors::status_after(last.events(last.events_size() - 1));
+    if (run_.status != messages::RUNNING) run_.closed = time_;
+    return run_;
+  }
+
+ private:
+  void append(messages::TurnRecord turn) {
+    const event_seq first(seq_ + 1);
+    for (const messages::Event& e : turn.events()) last_[e.event_case()] = ++seq_;
+    run_.turns.push_back({first, std::move(turn)});
+  }
+
+  const workflow_definition& definition_;
+  std::unique_ptr<workflow::decider> decider_;
+  exported_run run_;
+  timestamp time_{std::chrono::seconds(1'777'777'777)};
+  std::uint64_t seq_ = 0;
+  std::map<int, std::uint64_t> last_;
+  std::vector<workflow::step_run> steps_;
+  std::vector<messages::WorkflowExecutionSignaled> unread_;
+};
+
+void set_attempt(messages::Attempt& attempt, std::uint32_t number) {
+  attempt.set_number(number);
+  attempt.set_dispatch_boot(3);
+  attempt.set_started_us(1'777'777'778'000'123);
+  attempt.set_worker("worker-1");
+}
+
+exported_run play_activities(const registry& from) {
+  player p(from, "golden-activities", "activities",
+           run_number(1), codec<order>::encode({"o-1", 4999, {"tea", "caf\xc3\xa9"}}));
+  const auto scheduled = [&] { return p.last_of(messages::Event::kActivityTaskScheduled); };
+  const auto complete = [&](payload result) {
+    p.event([&](auto& e) {
+      auto& completed = *e.mutable_activity_task_completed();
+      completed.set_scheduled_seq(scheduled());
+      set_attempt(*completed.mutable_attempt(), 1);
+      workflow::to_message(std::move(result), *completed.mutable_result());
+    });
+  };
+  complete(json_payload("\"receipt \\\"1\\\"\""));
+  p.event([&](auto& e) {
+    auto& failed = *e.mutable_activity_task_failed();
+    failed.set_scheduled_seq(scheduled());
+    set_attempt(*failed.mutable_attempt(), 5);
+    failed.mutable_failure()->set_type("CardDeclined");
+    failed.mutable_failure()->set_message("the card was declined");
+    failed.mutable_failure()->mutable_details()->set_data("{\"code\": 51}");
+    failed.mutable_failure()->set_non_retryable(true);
+    failed.mutable_failure()->mutable_cause()->set_kind(messages::Failure::LOST);
+  });
+  p.event([&](auto& e) {
+    auto& timed_out = *e.mutable_activity_task_timed_out();
+    timed_out.set_scheduled_seq(scheduled());
+    set_attempt(*timed_out.mutable_attempt(), 2);
+    timed_out.mutable_failure()->set_kind(messages::Failure::START_TO_CLOSE);
+    timed_out.mutable_failure()->set_type("StartToClose");
+  });
+  p.event([&](auto& e) {
+    e.mutable_activity_task_canceled()->set_scheduled_seq(scheduled());
+    set_attempt(*e.mutable_activity_task_canceled()->mutable_attempt(), 1);
+  });
+  complete({payload::content_type::bytes, {}, std::string("\0\x01\xfe", 3)});
+  google::protobuf::StringValue answer;
+  answer.set_value("somebody");
+  complete({payload::content_type::protobuf, "google.protobuf.StringValue", answer.SerializeAsString()});
+  return p.finished();
+}
+
+exported_run play_steps_and_timers(const registry& from) {
+  player p(from, "golden-steps-and-timers", "steps_and_timers", run_number(2), {});
+  p.run_step();
+  p.run_step();
+  p.fire();
+  p.signal("approval", "{\"weight\":100,\"by\":[\"Ada\",null,true,1.5e300,-7,18446744073709551615]}");
+  p.fire();
+  return p.finished();
+}
+
+exported_run play_children(const registry& from) {
+  player p(from, "golden-children", "children", run_number(3), {});
+  const auto end = [&](auto&& fill) {
+    p.event([&](auto& e) {
+      auto& ended = fill(e);
+      ended.set_initiated_seq(p.last_of(messages::Event::kStartChildWorkflowExecutionInitiated));
+      ended.set_run_id("11111111-0000-4000-8000-000000000000");
+    });
+  };
+  end([](auto& e) -> auto& {
+    e.mutable_child_workflow_execution_completed()->mutable_result()->set_data("4");
+    return *e.mutable_child_workflow_execution_completed();
+  });
+  end([](auto& e) -> auto& {
+    e.mutable_child_workflow_execution_failed()->mutable_failure()->set_type("Lost");
+    return *e.mutable_child_workflow_execution_failed();
+  });
+  end([](auto& e) -> auto& { return *e.mutable_child_workflow_execution_canceled(); });
+  end([](auto& e) -> auto& {
+    e.mutable_child_workflow_execution_terminated()->set_reason("enough");
+    return *e.mutable_child_workflow_execution_terminated();
+  });
+  end([](auto& e) -> auto& { return *e.mutable_child_workflow_execution_timed_out(); });
+  p.event([&](auto& e) {
+    auto& failed = *e.mutable_start_child_workflow_execution_failed();
+    failed.set_initiated_seq(p.last_of(messages::Event::kStartChildWorkflowExecutionInitiated));
+    failed.mutable_failure()->set_kind(messages::Failure::ALREADY_EXISTS);
+    failed.mutable_failure()->set_type("WorkflowExecutionAlreadyExists");
+  });
+  return p.finished();
+}
+
+exported_run play_cancel(const registry& from) {
+  messages::WorkflowExecutionStarted as_child;
+  as_child.mutable_parent()->set_workflow_id("golden-parent");
+  as_child.mutable_parent()->set_run_number(9);
+  as_child.mutable_parent()->set_initiated_seq(2);
+  player p(from, "golden-canceled", "is_canceled", run_number(4), {}, std::move(as_child));
+  p.event([](auto& e) { e.mutable_workflow_execution_cancel_requested()->set_reason("not wanted any more"); });
+  return p.finished();
+}
+
+std::vector<exported_run> play_continue(const registry& from) {
+  player first(from, "golden-continued", "continues", run_number(5), json_payload("1"));
+  first.signal("approval", "{\"weight\":3}");
+  first.signal("other", "\"kept\"");
+  first.fire();
+  messages::WorkflowExecutionStarted carried;
+  carried.set_continued_from_run_number(5);
+  for (auto& signal : first.unread()) *carried.add_carried_signals() = signal;
+  player second(from, "golden-continued", "continues", run_number(6), json_payload("0"), std::move(carried));
+  return {first.finished(), second.finished()};
+}
+
+std::vector<exported_run> play_ends(const registry& from) {
+  player failed(from, "golden-failed", "fails", run_number(7), json_payload("2"));
+  player terminated(from, "golden-terminated", "waits", run_number(8), {});
+  messages::Event end;
+  end.mutable_workflow_execution_terminated()->set_reason("by hand");
+  terminated.end_from_outside(end);
+  player timed_out(from, "golden-timed-out", "waits", run_number(9), {});
+  end.mutable_workflow_execution_timed_out();
+  timed_out.end_from_outside(end);
+  player open(from, "golden-open", "waits", run_number(10), {});
+  open.signal("other", "");
+  return {failed.finished(), terminated.finished(), timed_out.finished(), open.finished()};
+}
+
+}  // namespace
+
+registry definitions() {
+  registry all;
+  all.add("activities", activities);
+  all.add("steps_and_timers", steps_and_timers);
+  all.add("children", children);
+  all.add("is_canceled", is_canceled);
+  all.add("fails", fails);
+  all.add("continues", continues);
+  all.add("waits", waits);
+  return all;
+}
+
+std::vector<journal_file> make_journals() {
+  const registry all = definitions();
+  return {{"activities", {play_activities(all)}}, {"steps_and_timers", {play_steps_and_timers(all)}},
+          {"children", {play_children(all)}},     {"canceled", {play_cancel(all)}},
+          {"continued", play_continue(all)},      {"ends", play_ends(all)}};
+}
+
+std::pair<std::string, std::string> record_of(partition_id partition, run_number run, const storage::stored_turn& turn) {
+  storage::write_batch batch;
+  storage::append_turn(batch, partition, run, turn.first, turn.record);
+  std::pair<std::string, std::string> record;
+  struct visitor {
+    std::pair<std::string, std::string>& to;
+    void put(storage::family, std::string_view key, std::string_view value) { to = {std::string(key), std::string(value)}; }
+    void erase(storage::family, std::string_view) {}
+  } take{record};
+  batch.for_each(take);
+  return record;
+}
+
+}  // namespace evermill::golden
