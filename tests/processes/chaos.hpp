@@ -24,7 +24,7 @@ struct chaos_options {
   std::filesystem::path directory;  ///< for everything; exists
   std::uint64_t seed = 1;
   std::uint64_t kills = 20;
-  std::size_t open_executions = 200;  ///< kept going until the last kill
+  std::size_t open_executions = 300;  ///< kept going until the last kill
   /// What has no turn for so long, while a process runs, has stopped moving.
   std::chrono::milliseconds still_limit{30'000};
   std::string hang;  ///< activities of this execution never end

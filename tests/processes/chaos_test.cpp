@@ -43,6 +43,14 @@ std::string text_of(const chaos& of, const chaos_options& how) {
   return text;
 }
 
+/// For whoever looks into the failure.
+std::string keep(const std::filesystem::path& directory) {
+  const std::filesystem::path to = directory.string() + "-failed";
+  std::error_code error;
+  std::filesystem::rename(directory, to, error);
+  return "what was found there is kept in " + (error ? error.message() : to.string());
+}
+
 TEST(Processes, KilledAtRandomLoseNothing) {
   const tests::temporary_directory directory;
   chaos_options how = options_in(directory.path());
@@ -50,7 +58,7 @@ TEST(Processes, KilledAtRandomLoseNothing) {
   chaos all(how);
   all.run();
   std::printf("%s", text_of(all, how).c_str());
-  EXPECT_THAT(all.findings(), IsEmpty());
+  EXPECT_THAT(all.findings(), IsEmpty()) << keep(directory.path());
   EXPECT_EQ(all.counts()["kills"], how.kills);
   EXPECT_GE(all.counts()["most runs open at once"], how.open_executions / 2);
   EXPECT_GE(all.counts()["second processes refused"], how.kills / 10);
