@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -23,6 +24,7 @@ constexpr std::chrono::milliseconds between_polls{2};
 constexpr std::chrono::milliseconds between_final_looks{250};
 constexpr std::chrono::seconds exit_limit{60};
 constexpr std::size_t shown_journals = 5;
+constexpr std::uint64_t told_kills = 100;
 
 #ifdef __SANITIZE_ADDRESS__
 constexpr int slowness = 4;
@@ -74,6 +76,10 @@ void chaos::run() {
     for (std::uint64_t i = 0; i < how_.kills && !wrong(); ++i) {
       prepare_life();
       live_and_die(order[i % std::size(order)]);
+      if ((i + 1) % told_kills == 0) {
+        std::fprintf(stderr, "%llu kills, %llu s, %zu runs\n", static_cast<unsigned long long>(i + 1),
+                     static_cast<unsigned long long>(seconds()), judge_.read().all().size());
+      }
     }
     counts_["seconds until the last kill"] = seconds();
     if (!wrong()) let_all_end();

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int socket_clients = 3;
 constexpr std::chrono::milliseconds connect_limit{500};
-constexpr std::chrono::milliseconds between_tries{5};
+constexpr std::chrono::milliseconds between_tries{20};
 constexpr std::chrono::seconds command_limit{120};  // commands wait for a process that opens the directory, 10 s at most
 constexpr std::uint64_t killed_command_percent = 25;
 constexpr std::uint64_t longest_killed_command_ms = 120;
