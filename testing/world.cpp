@@ -72,6 +72,10 @@ void world::die() {
 }
 
 void world::crash() {
+  if (in_step_) {
+    crash_after_step_ = true;
+    return;
+  }
   ++crashes_;
   die();
   store_.die_after(0);
@@ -93,7 +97,10 @@ bool world::happen() {
   if (steps_.empty()) return activities_.run_one();
   const auto step = std::move(steps_.front());
   steps_.pop_front();
+  in_step_ = true;
   step();
+  in_step_ = false;
+  if (std::exchange(crash_after_step_, false)) crash();
   return true;
 }
 

@@ -34,6 +34,7 @@ class world final : private actors::node_listener {
   std::optional<timestamp> next_due() const;
   /// Goes there; false where there is no such time.
   bool skip();
+  /// At once; inside a step's function, when that has returned and before anybody has its result.
   void crash();
 
   partition_id partition_of(std::string_view workflow_id) const { return actors::partition_of(workflow_id, partitions_); }
@@ -74,6 +75,8 @@ class world final : private actors::node_listener {
   std::uint64_t last_token_ = 0;
   std::map<std::uint64_t, actors::answer> answers_;
   std::deque<std::function<void()>> steps_;
+  bool in_step_ = false;
+  bool crash_after_step_ = false;
   std::optional<std::string> failure_;
   std::unique_ptr<queue::decision_queue> queue_;
   std::unique_ptr<actors::node> node_;

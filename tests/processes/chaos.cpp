@@ -25,6 +25,7 @@ constexpr std::chrono::milliseconds between_final_looks{250};
 constexpr std::chrono::seconds exit_limit{60};
 constexpr std::size_t shown_journals = 5;
 constexpr std::uint64_t told_kills = 100;
+constexpr std::size_t max_backlog = 60;
 
 #ifdef __SANITIZE_ADDRESS__
 constexpr int slowness = 4;
@@ -205,7 +206,9 @@ void chaos::prepare_life() {
 
 void chaos::plan_executions() {
   std::size_t open = judge_.open().size() + clients_.open_starts();
-  for (; open < how_.open_executions; ++open) clients_.add(start_of(++executions_));
+  for (; open < how_.open_executions && clients_.open_starts() < max_backlog; ++open) {
+    clients_.add(start_of(++executions_));
+  }
 }
 
 /// The same for a number, whatever happened before.
@@ -239,8 +242,14 @@ void chaos::send_follow_ups(bool all) {
   }
 }
 
+/// From anywhere on, and no more than can be sent soon, so that nobody waits behind what is out of date.
 void chaos::settle_waits(std::uint64_t percent) {
-  for (const auto& [id, name] : judge_.awaited_signals()) {
+  std::vector<std::pair<std::string, std::string>> awaited = judge_.awaited_signals();
+  if (awaited.empty()) return;
+  std::rotate(awaited.begin(), awaited.begin() + static_cast<std::ptrdiff_t>(work_dice_->next() % awaited.size()),
+              awaited.end());
+  for (const auto& [id, name] : awaited) {
+    if (clients_.backlog() >= max_backlog) return;
     if (work_dice_->next() % 100 >= percent) continue;
     clients_.add({request::kind::signal, id, name, some_json("late"), {}, false});
   }

@@ -57,6 +57,11 @@ std::size_t clients::open_starts() const {
   return open_starts_;
 }
 
+std::size_t clients::backlog() const {
+  std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
 std::vector<request> clients::take_acknowledged() {
   std::lock_guard lock(mutex_);
   return std::exchange(acknowledged_, {});

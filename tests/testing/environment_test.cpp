@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/ostream_sink.h>
 
+#include <sstream>
 #include <stdexcept>
 
 #include "evermill/testing/matchers.hpp"
@@ -160,6 +163,16 @@ TEST(Environment, AHangingActivityIsCanceled) {
   EXPECT_EQ(env.attempts(square), 1);
 }
 
+TEST(Environment, AnActivityMayAskForMore) {
+  environment env(definitions());
+  auto order = env.start(fulfil_order, book);
+  env.replace(charge_card, [&](const charge& what) {
+    order.signal(approval, "the bank");
+    return accept_charge(what);
+  });
+  EXPECT_EQ(order.result(), "charged 1250, approved by the bank");
+}
+
 // --- what else executions do
 
 TEST(Environment, ChildrenRunAsExecutionsOfTheirOwn) {
@@ -255,6 +268,19 @@ TEST(Environment, AStepWhoseResultIsDurableDoesNotRunAgain) {
   EXPECT_EQ(step_runs, 1);
 }
 
+TEST(Environment, ACrashInsideAStepLosesItsResult) {
+  step_runs = 0;
+  environment env(definitions());
+  in_step = [&] {
+    if (env.crashes() == 0) env.crash();
+  };
+  auto one = env.start(steps_once);
+  one.signal(approval, "alice");
+  EXPECT_EQ(one.result(), 2);
+  EXPECT_EQ(env.crashes(), 1);
+  in_step = nullptr;
+}
+
 TEST(Environment, CrashesRightAfterTheCommitThatIsNamed) {
   environment env(definitions());
   env.replace(charge_card, accept_charge);
@@ -325,6 +351,16 @@ TEST(Environment, GivesUpOnWhatGoesRoundInCircles) {
               AllOf(HasSubstr("is not at its end after"), HasSubstr("open: activity missing, attempt"), HasSubstr("never")));
 }
 
+TEST(Environment, LogLinesGoWhereTheTestWantsThem) {
+  std::ostringstream text;
+  environment_options options;
+  options.logger = std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::ostream_sink_st>(text));
+  environment env(definitions(), options);
+  env.start(sleeps_for_a_month, {.id = "sleeper"}).result();
+  env.settle();
+  EXPECT_THAT(text.str(), AllOf(HasSubstr("woken"), HasSubstr("instance=sleeper")));
+}
+
 // --- directories
 
 TEST(Environment, ADirectoryIsOneThatTheEngineReads) {
@@ -348,6 +384,20 @@ TEST(Environment, ADirectoryIsOneThatTheEngineReads) {
   const auto read = reader.history("sum");
   ASSERT_EQ(read.size(), events.size());
   for (std::size_t i = 0; i < read.size(); ++i) EXPECT_EQ(read[i].json, events[i].json);
+}
+
+TEST(Environment, GoesOnWithTheJournalsOfADirectory) {
+  const tests::temporary_directory directory;
+  environment_options options;
+  options.data_directory = directory.path() / "data";
+  {
+    environment env(definitions(), options);
+    env.start(counts_down, 0, {.id = "old"});
+  }
+  options.start_time -= 24h;
+  environment env(definitions(), options);
+  env.find<std::string>("old").signal(approval, "alice");
+  EXPECT_EQ(env.find<std::string>("old").result(), "alice");
 }
 
 }  // namespace

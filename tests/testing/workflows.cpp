@@ -5,6 +5,7 @@
 namespace evermill::kit_tests {
 
 int step_runs = 0;
+std::function<void()> in_step;
 int global_decision = 0;
 
 task<std::string> fulfil_order(context ctx, charge what) {
@@ -17,6 +18,7 @@ task<std::string> fulfil_order(context ctx, charge what) {
 task<std::int64_t> sleeps_for_a_month(context ctx) {
   const auto before = ctx.now();
   co_await ctx.sleep(std::chrono::days(30));
+  ctx.log("woken");
   co_return std::chrono::floor<std::chrono::seconds>(ctx.now() - before).count();
 }
 
@@ -54,7 +56,11 @@ task<std::string> counts_down(context ctx, int n) {
 }
 
 task<int> steps_once(context ctx) {
-  const int value = co_await ctx.step("count", [] { return ++step_runs; });
+  const int value = co_await ctx.step("count", [] {
+    ++step_runs;
+    if (in_step) in_step();
+    return step_runs;
+  });
   co_await ctx.wait(approval);
   co_return value;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,7 +29,7 @@ inline constexpr evermill::signal<std::string> approval{.name = "approval"};
 
 /// "charged …, approved by …", or "expired" after two days.
 task<std::string> fulfil_order(context ctx, charge what);
-/// Seconds that have passed on ctx.now during a sleep of thirty days.
+/// Seconds that have passed on ctx.now during a sleep of thirty days; logs "woken".
 task<std::int64_t> sleeps_for_a_month(context ctx);
 /// The sum of the squares of 1 … n, all at once.
 task<int> sum_of_squares(context ctx, int n);
@@ -45,8 +46,9 @@ task<std::string> gives_uuid(context ctx);
 /// Decides by something that no journal knows.
 task<int> decides_by_a_global(context ctx);
 
-/// How often the function of `steps_once` has run.
+/// How often the function of `steps_once` has run, and what it does then, where set.
 extern int step_runs;
+extern std::function<void()> in_step;
 /// What `decides_by_a_global` decides by.
 extern int global_decision;
 
