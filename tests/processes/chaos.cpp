@@ -25,7 +25,8 @@ constexpr std::chrono::milliseconds between_final_looks{250};
 constexpr std::chrono::seconds exit_limit{60};
 constexpr std::size_t shown_journals = 5;
 constexpr std::uint64_t told_kills = 100;
-constexpr std::size_t max_backlog = 60;
+constexpr std::size_t max_backlog = 100;
+constexpr std::size_t max_open_starts = 200;
 
 #ifdef __SANITIZE_ADDRESS__
 constexpr int slowness = 4;
@@ -206,7 +207,7 @@ void chaos::prepare_life() {
 
 void chaos::plan_executions() {
   std::size_t open = judge_.open().size() + clients_.open_starts();
-  for (; open < how_.open_executions && clients_.open_starts() < max_backlog; ++open) {
+  for (; open < how_.open_executions && clients_.open_starts() < max_open_starts; ++open) {
     clients_.add(start_of(++executions_));
   }
 }

@@ -60,7 +60,8 @@ TEST(Processes, KilledAtRandomLoseNothing) {
   std::printf("%s", text_of(all, how).c_str());
   EXPECT_THAT(all.findings(), IsEmpty()) << keep(directory.path());
   EXPECT_EQ(all.counts()["kills"], how.kills);
-  EXPECT_GE(all.counts()["most runs open at once"], how.open_executions / 2);
+  EXPECT_GT(all.counts()["executions started by clients"], 200);
+  EXPECT_GT(all.counts()["most runs open at once"], 50) << "how many there are depends on the machine";
   EXPECT_GE(all.counts()["second processes refused"], how.kills / 10);
   EXPECT_GT(all.verdict().counted().repeated_effects, 0) << "nobody was killed between an effect and its result";
 }

@@ -13,7 +13,7 @@
 namespace evermill::processes {
 namespace {
 
-constexpr int socket_clients = 3;
+constexpr int socket_clients = 8;
 constexpr std::chrono::milliseconds connect_limit{500};
 constexpr std::chrono::milliseconds between_tries{20};
 constexpr std::chrono::seconds command_limit{120};  // commands wait for a process that opens the directory, 10 s at most
