@@ -178,8 +178,8 @@ std::string outline_of(rocksdb::Env& env, const fs::path& directory) {
   return outline + current;
 }
 
-/// Reads without the lock. An error is the store's own only where nothing has changed meanwhile: else another process may
-/// have deleted what was about to be read.
+/// Reads without the lock. An error is the store's own only where nothing has changed meanwhile: else another process
+/// may have deleted what was about to be read.
 template <class Read>
 auto until_it_stands_still(rocksdb::Env& env, const fs::path& directory, Read&& read) {
   for (int tries = 1;; ++tries) {

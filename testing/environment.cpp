@@ -19,7 +19,8 @@ constexpr std::size_t shown_events = 20;
 
 class environment::impl {
  public:
-  impl(registry definitions, environment_options options) : options_(std::move(options)), world_(std::move(definitions), options_) {}
+  impl(registry definitions, environment_options options)
+      : options_(std::move(options)), world_(std::move(definitions), options_) {}
 
   actors::answer ask(const messages::DecisionEvent& request) {
     actors::answer answer = world_.ask(request);
@@ -38,7 +39,9 @@ class environment::impl {
     std::uint64_t looked_at = 0;
     std::optional<execution_end> end = find_end(workflow_id);
     for (std::uint64_t n = 0; !end; ++n) {
-      if (n == max_happenings) throw no_end(workflow_id, "is not at its end after " + std::to_string(n) + " messages and activities");
+      if (n == max_happenings) {
+        throw no_end(workflow_id, "is not at its end after " + std::to_string(n) + " messages and activities");
+      }
       if (!world_.happen() && (!options_.skip_time || !world_.skip())) throw no_end(workflow_id, why_idle());
       if (std::exchange(looked_at, world_.store().writes()) != world_.store().writes()) end = find_end(workflow_id);
     }
@@ -47,7 +50,10 @@ class environment::impl {
 
   void settle() {
     for (std::uint64_t n = 0; world_.happen(); ++n) {
-      if (n == max_happenings) throw environment_error("it does not come to rest: " + std::to_string(n) + " messages and activities at one time");
+      if (n == max_happenings) {
+        throw environment_error("it does not come to rest: " + std::to_string(n) +
+            " messages and activities at one time");
+      }
     }
   }
 
@@ -73,16 +79,19 @@ class environment::impl {
   std::string why_idle() const {
     const auto next = world_.next_due();
     if (!options_.skip_time && next) {
-      return "can't go on before " + std::to_string(std::chrono::ceil<std::chrono::seconds>(*next - world_.now()).count()) +
+      return "can't go on before " +
+          std::to_string(std::chrono::ceil<std::chrono::seconds>(*next - world_.now()).count()) +
              " seconds are over: let them pass with environment::advance";
     }
-    return "can't go on: nothing runs, and no timer is set. Does it wait for a signal that was not sent, or for an activity that hangs?";
+    return "can't go on: nothing runs, and no timer is set. Does it wait for a signal that was not sent, or for an "
+           "activity that hangs?";
   }
 
   environment_error no_end(std::string_view workflow_id, std::string why) const {
     const execution_description about = describe(workflow_id);
     if (!about.blocked.empty()) {
-      why = "is " + about.blocked + " at event " + std::to_string(about.blocked_at_event) + ": " + about.blocked_message;
+      why = "is " + about.blocked + " at event " + std::to_string(about.blocked_at_event) + ": " +
+          about.blocked_message;
     }
     std::string text = "execution \"" + about.workflow_id + "\" (" + about.workflow_type + ") " + why;
     for (const auto& activity : about.activities) {
@@ -119,12 +128,15 @@ void environment::terminate(std::string_view workflow_id, std::string_view reaso
 
 execution_end environment::wait(std::string_view workflow_id) { return impl_->wait(workflow_id); }
 execution_description environment::describe(std::string_view workflow_id) const { return impl_->describe(workflow_id); }
-std::vector<history_event> environment::history(std::string_view workflow_id) const { return impl_->history(workflow_id); }
+std::vector<history_event> environment::history(std::string_view workflow_id) const {
+  return impl_->history(workflow_id);
+}
 
 std::vector<listed_execution> environment::list() const {
   std::vector<listed_execution> found;
   for (std::uint16_t partition = 0; partition < impl_->world_.partitions(); ++partition) {
-    for (auto& row : inspection::list(impl_->world_.store(), partition_id(partition), "", static_cast<std::size_t>(-1))) {
+    const std::size_t all = static_cast<std::size_t>(-1);
+    for (auto& row : inspection::list(impl_->world_.store(), partition_id(partition), "", all)) {
       found.push_back(std::move(row));
     }
   }

@@ -32,7 +32,8 @@ storage::storage_result<bool> volatile_store::get(storage::family f, std::string
   return real_->get(f, key, value);
 }
 
-std::unique_ptr<storage::cursor> volatile_store::scan(storage::family f, std::string_view from, std::string_view to) const {
+std::unique_ptr<storage::cursor> volatile_store::scan(storage::family f, std::string_view from,
+    std::string_view to) const {
   return real_->scan(f, from, to);
 }
 

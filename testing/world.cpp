@@ -143,7 +143,9 @@ std::size_t world::times_durable(const messages::DecisionEvent& request) const {
     run = 0;
     for (storage::stored_turn turn; must(reader.next(turn));) {
       const messages::Event& decision = turn.record.events(0);
-      if (decision.has_workflow_execution_started()) run = decision.workflow_execution_started().continued_from_run_number();
+      if (decision.has_workflow_execution_started()) {
+        run = decision.workflow_execution_started().continued_from_run_number();
+      }
       const bool terminated = turn.record.events(turn.record.events_size() - 1).has_workflow_execution_terminated();
       const bool same = request.has_terminate() ? terminated
                                                 : decision.SerializeAsString() == request.event().SerializeAsString();

@@ -27,8 +27,8 @@ class world final : private actors::node_listener {
 
   /// Publishes the request and returns its answer when it is durable, whatever crashes meanwhile.
   actors::answer ask(const messages::DecisionEvent& request);
-  /// One thing that can happen without time going on: a message is handled, a step or an attempt runs, the process dies.
-  /// False: there is nothing. Throws environment_error, engine_error (storage).
+  /// One thing that can happen without time going on: a message is handled, a step or an attempt runs, the process
+  /// dies. False: there is nothing. Throws environment_error, engine_error (storage).
   bool happen();
   /// The next time at which something is due; nothing where only leaving memory is.
   std::optional<timestamp> next_due() const;
@@ -37,7 +37,9 @@ class world final : private actors::node_listener {
   /// At once; inside a step's function, when that has returned and before anybody has its result.
   void crash();
 
-  partition_id partition_of(std::string_view workflow_id) const { return actors::partition_of(workflow_id, partitions_); }
+  partition_id partition_of(std::string_view workflow_id) const {
+    return actors::partition_of(workflow_id, partitions_);
+  }
   const registry& definitions() const { return definitions_; }
   std::uint16_t partitions() const { return partitions_; }
   random_source& random() { return *random_; }

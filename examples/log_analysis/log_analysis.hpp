@@ -1,8 +1,8 @@
 // A durable analysis of this machine's own files: its package manager's logs and its packages' documentation.
 //
 // The workflow lists the files, reads each in an activity of its own (many at once, tried again when they fail), merges
-// the counts of each group in a child workflow, waits for somebody's approval, and publishes a report. Kill it anywhere:
-// the same command goes on where it was, and no finished activity is done again.
+// the counts of each group in a child workflow, waits for somebody's approval, and publishes a report. Kill it
+// anywhere: the same command goes on where it was, and no finished activity is done again.
 #pragma once
 
 #include <chrono>

@@ -28,7 +28,8 @@ TEST(LogAnalysis, AddsUpEachGroupInAChildOfItsOwn) {
   const auto groups = analysis.result();
   EXPECT_EQ(groups.at("logs").files, 2);
   EXPECT_EQ(groups.at("documentation").bytes, 10);
-  EXPECT_THAT(analysis.history(), HasEvents(ActivityCompleted(), ChildInitiated("analyse_group"), ChildInitiated("analyse_group"),
+  EXPECT_THAT(analysis.history(), HasEvents(ActivityCompleted(), ChildInitiated("analyse_group"),
+      ChildInitiated("analyse_group"),
                                             ChildCompleted(), ChildCompleted(), ActivityScheduled("publish")));
 }
 

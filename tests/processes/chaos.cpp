@@ -36,8 +36,8 @@ constexpr int slowness = 1;
 
 constexpr int haste = 5;
 
-/// Workflow ids that the generated programs share would be contested by hundreds, and their waits are made for a clock that
-/// jumps.
+/// Workflow ids that the generated programs share would be contested by hundreds, and their waits are made for a clock
+/// that jumps.
 void adapt(simulation::node& in, const std::string& prefix) {
   if (in.op == "start" && !in.name.empty()) in.name = prefix + in.name;
   if (in.op == "sleep" || (in.op == "wait" && in.micros > 0)) in.micros = in.micros / haste + 1;
@@ -123,7 +123,8 @@ bool chaos::await_opening() {
 void chaos::wait(std::chrono::microseconds time) { std::this_thread::sleep_for(time * slowness); }
 
 void chaos::live_and_die(death how) {
-  const std::uint64_t part = below(1000), life_us = 5'000 + below(300'000), stop_us = below(5) == 0 ? 450'000 : below(80'000);
+  const std::uint64_t part = below(1000), life_us = 5'000 + below(300'000);
+  const std::uint64_t stop_us = below(5) == 0 ? 450'000 : below(80'000);
   const auto writes = static_cast<unsigned>(1 + below(25));
   start();
   if (how == death::while_opening) {
@@ -192,7 +193,8 @@ void chaos::detect_stillness() {
   const std::vector<run_id> still = judge_.standing_still(looks_.front().first);
   for (std::size_t i = 0; i < std::min(still.size(), shown_journals); ++i) {
     const journal& of = *judge_.read().find(still[i]);
-    judge_.finding(name_of(still[i], of) + " has stopped moving, one of " + std::to_string(still.size()) + ":" + text_of(of));
+    judge_.finding(name_of(still[i], of) + " has stopped moving, one of " + std::to_string(still.size()) + ":" +
+        text_of(of));
   }
 }
 
@@ -285,7 +287,9 @@ void chaos::let_all_end() {
     quiet_looks = all_started && judge_.open().empty() ? quiet_looks + 1 : 0;
     if (quiet_looks == 2) break;
     settle_waits(100);
-    if (process_->ended_within(between_final_looks)) judge_.finding("the program ended by itself:\n" + process_->output());
+    if (process_->ended_within(between_final_looks)) {
+      judge_.finding("the program ended by itself:\n" + process_->output());
+    }
   }
   clients_.stop();
   if (wrong()) return;
@@ -299,7 +303,9 @@ void chaos::end_keeper() {
   const std::vector<std::string> command{how_.program, "signal", keeper_workflow, keeper_signal, "null", "--data",
                                          data_directory().string()};
   child_process signal(command, how_.directory / "command.log", {});
-  if (!signal.ended_within(exit_limit) || signal.status() != 0) judge_.finding("no signal gets through:\n" + signal.output());
+  if (!signal.ended_within(exit_limit) || signal.status() != 0) {
+    judge_.finding("no signal gets through:\n" + signal.output());
+  }
   if (!process_->ended_within(exit_limit) || process_->status() != 0) {
     judge_.finding("the program does not end as it should:\n" + process_->output());
   }

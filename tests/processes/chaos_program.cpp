@@ -1,5 +1,5 @@
-// A user's program whose workflows interpret generated programs, and whose activities and steps count their effects in a
-// file of their own. It is killed, stopped and started again by the tests beside it.
+// A user's program whose workflows interpret generated programs, and whose activities and steps count their effects in
+// a file of their own. It is killed, stopped and started again by the tests beside it.
 #include <sys/prctl.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
-// Real processes, killed at random: nothing that was acknowledged is lost, nothing that was done is done again. README.md
-// says how to repeat a failure.
+// Real processes, killed at random: nothing that was acknowledged is lost, nothing that was done is done again.
+// README.md says how to repeat a failure.
 #include "chaos.hpp"
 
 #include <gmock/gmock.h>
@@ -32,7 +32,8 @@ chaos_options options_in(const std::filesystem::path& directory) {
 }
 
 std::string text_of(const chaos& of, const chaos_options& how) {
-  std::string text = "seed " + std::to_string(how.seed) + ", " + std::to_string(how.kills) + " kills; repeat with EVERMILL_CHAOS_SEED=" +
+  std::string text = "seed " + std::to_string(how.seed) + ", " + std::to_string(how.kills) +
+      " kills; repeat with EVERMILL_CHAOS_SEED=" +
                      std::to_string(how.seed) + " EVERMILL_CHAOS_KILLS=" + std::to_string(how.kills) + "\n";
   for (const auto& [what, times] : of.counts()) text += "  " + what + ": " + std::to_string(times) + "\n";
   const judge::figures sum = of.verdict().counted();
@@ -102,10 +103,13 @@ class Judge : public testing::Test {
     for (const auto& [id, of] : all.verdict().read().all()) {
       if (of.start().workflow_type() == keeper_workflow) continue;
       for (const messages::TurnRecord& turn : of.turns) {
-        if (turn.events(0).has_activity_task_completed()) completed_.emplace_back(id, turn.events(0).activity_task_completed());
+        if (turn.events(0).has_activity_task_completed()) {
+          completed_.emplace_back(id, turn.events(0).activity_task_completed());
+        }
         if (turn.events(0).has_workflow_execution_signaled()) {
           const auto& signaled = turn.events(0).workflow_execution_signaled();
-          signals_.push_back({request::kind::signal, of.start().workflow_id(), signaled.signal_name(), signaled.input().data(), {}});
+          signals_.push_back({request::kind::signal, of.start().workflow_id(), signaled.signal_name(),
+              signaled.input().data(), {}});
         }
       }
     }
@@ -116,7 +120,8 @@ class Judge : public testing::Test {
 
   static std::string key() {
     const auto& [id, completed] = completed_.front();
-    return std::to_string(id.partition) + "." + std::to_string(id.run) + "." + std::to_string(completed.scheduled_seq()) + ".";
+    return std::to_string(id.partition) + "." + std::to_string(id.run) + "." +
+        std::to_string(completed.scheduled_seq()) + ".";
   }
   static std::string dispatch() {
     const auto& attempt = completed_.front().second.attempt();
@@ -124,7 +129,8 @@ class Judge : public testing::Test {
   }
 
   /// What a judge finds who is shown these effects.
-  static std::vector<std::string> findings(const std::vector<effect>& effects, const std::vector<request>& acknowledged = {},
+  static std::vector<std::string> findings(const std::vector<effect>& effects,
+      const std::vector<request>& acknowledged = {},
                                            const std::vector<effect>& later = {}) {
     const std::filesystem::path file = effects_file_.string() + ".falsified";
     std::filesystem::remove(file);

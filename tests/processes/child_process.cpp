@@ -83,7 +83,8 @@ std::string child_process::output() const {
   return text.str();
 }
 
-write_watch::write_watch(const std::filesystem::path& directory) : descriptor_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
+write_watch::write_watch(const std::filesystem::path& directory)
+    : descriptor_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
   if (descriptor_ < 0 || ::inotify_add_watch(descriptor_, directory.c_str(), IN_MODIFY) < 0) fail("inotify", errno);
 }
 

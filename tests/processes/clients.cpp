@@ -16,7 +16,7 @@ namespace {
 constexpr int socket_clients = 8;
 constexpr std::chrono::milliseconds connect_limit{500};
 constexpr std::chrono::milliseconds between_tries{20};
-constexpr std::chrono::seconds command_limit{120};  // commands wait for a process that opens the directory, 10 s at most
+constexpr std::chrono::seconds command_limit{120};  // a command waits up to 10 s for one that opens the directory
 constexpr std::uint64_t killed_command_percent = 25;
 constexpr std::uint64_t longest_killed_command_ms = 120;
 

@@ -18,8 +18,8 @@
 
 namespace evermill::processes {
 
-/// Each request is sent by one of a few threads as soon as somebody answers. A start is sent until it is acknowledged; what
-/// else has no answer is given up: whether it came through is not known. Thread-safe.
+/// Each request is sent by one of a few threads as soon as somebody answers. A start is sent until it is acknowledged;
+/// what else has no answer is given up: whether it came through is not known. Thread-safe.
 class clients {
  public:
   clients(std::filesystem::path data_directory, std::string program, std::uint64_t seed);

@@ -87,7 +87,8 @@ std::string text_of(const journal& of) {
   std::uint64_t seq = 1;
   for (const messages::TurnRecord& turn : of.turns) {
     for (const messages::Event& e : turn.events()) {
-      text += "\n  " + std::to_string(seq++) + (&e == &turn.events(0) ? " * " : "   ") + e.ShortDebugString().substr(0, 160);
+      text += "\n  " + std::to_string(seq++) + (&e == &turn.events(0) ? " * " : "   ") +
+          e.ShortDebugString().substr(0, 160);
     }
   }
   return text;

@@ -35,6 +35,10 @@ std::vector<std::uint64_t> numbers_of(const std::string& dispatch_id) {
   return numbers;
 }
 
+bool same_turn(const messages::TurnRecord& a, const messages::TurnRecord& b) {
+  return a.SerializeAsString() == b.SerializeAsString();
+}
+
 bool is_program(const journal& of) { return of.start().workflow_type() == simulation::workflow_type; }
 
 prediction predict(const run_id& id, const journal& of) {
@@ -60,12 +64,16 @@ void judge::look(bool dead, const std::vector<request>& acknowledged) {
   }
   for (const effect& what : read_effects(file_, offset_)) on_effect(what);
   for (const auto& [dispatch_id, value] : ended_attempts_) {
-    if (!dispatched_.contains(dispatch_id)) finding("the journal has an end of attempt " + dispatch_id + ", which had no effect");
+    if (!dispatched_.contains(dispatch_id)) {
+      finding("the journal has an end of attempt " + dispatch_id + ", which had no effect");
+    }
     if (value != value_of(dispatch_id)) finding("the journal has another result than attempt " + dispatch_id + " gave");
   }
   ended_attempts_.clear();
   for (const std::int64_t value : recorded_steps_) {
-    if (step_values_[value] != 1) finding("a step's journaled result " + std::to_string(value) + " is of no run of its function");
+    if (step_values_[value] != 1) {
+      finding("a step's journaled result " + std::to_string(value) + " is of no run of its function");
+    }
   }
   recorded_steps_.clear();
   for (const std::string& key : touched_) check_activity(activities_[key]);
@@ -116,7 +124,9 @@ void judge::on_activity_end(const run_id& id, const messages::Event& decision) {
   } else if (decision.has_activity_task_failed() && decision.activity_task_failed().failure().type() == "Refused") {
     const auto& failed = decision.activity_task_failed();
     const std::string id_of_attempt = dispatch_of(key_of(id, failed.scheduled_seq()), failed.attempt());
-    if (failed.failure().message() != id_of_attempt) finding("the failure of attempt " + id_of_attempt + " is another's");
+    if (failed.failure().message() != id_of_attempt) {
+      finding("the failure of attempt " + id_of_attempt + " is another's");
+    }
     ended_attempts_.emplace_back(id_of_attempt, value_of(id_of_attempt));
   }
 }
@@ -137,7 +147,9 @@ void judge::on_effect(const effect& what) {
   activity& its = activities_[key];
   its.run = run;
   its.scheduled = numbers[2];
-  if (its.completed_before != 0) finding("activity " + key + " ran again (attempt " + what.id + ") though its result was durable");
+  if (its.completed_before != 0) {
+    finding("activity " + key + " ran again (attempt " + what.id + ") though its result was durable");
+  }
   its.effects.push_back(what);
   touched_.insert(key);
 }
@@ -159,7 +171,8 @@ void judge::check_acknowledged(const std::vector<request>& requests) {
     const std::uint64_t times = requests_[token(each.what, each.workflow_id, each.text)];
     if (times != 1) {
       finding("an acknowledged request (kind " + std::to_string(static_cast<int>(each.what)) + ", " + each.workflow_id +
-              ", " + each.name + " " + each.text.substr(0, 80) + ") is " + std::to_string(times) + " times in the journals");
+              ", " + each.name + " " + each.text.substr(0, 80) + ") is " + std::to_string(times) +
+                  " times in the journals");
     }
   }
 }
@@ -173,7 +186,9 @@ void judge::conclude(const std::vector<request>& sent) {
     if (its.effects.empty()) continue;
     const journal* const of = journals_.find(its.run);
     const messages::Event* const asked = of != nullptr ? of->event(its.scheduled) : nullptr;
-    if (asked == nullptr || !asked->has_activity_task_scheduled()) finding("activity " + key + " had an effect and was never asked for");
+    if (asked == nullptr || !asked->has_activity_task_scheduled()) {
+      finding("activity " + key + " had an effect and was never asked for");
+    }
   }
   std::map<std::string, std::uint64_t> roots;
   for (const auto& [id, of] : journals_.all()) {
@@ -181,7 +196,9 @@ void judge::conclude(const std::vector<request>& sent) {
     if (of.start().continued_from_run_number() == 0 && ++roots[of.start().workflow_id()] > 1) {
       finding("there is a second " + of.start().workflow_id());
     }
-    if (!of.ended || predict(id, of).is == prediction::fate::open) finding(name_of(id, of) + " has not ended" + text_of(of));
+    if (!of.ended || predict(id, of).is == prediction::fate::open) {
+      finding(name_of(id, of) + " has not ended" + text_of(of));
+    }
     check_parent(id, of);
     check_continuation(id, of);
   }
@@ -195,9 +212,7 @@ void judge::check_that_nothing_changed() {
   for (const auto& [id, of] : journals_.all()) {
     const journal* const now = again.find(id);
     const bool same = now != nullptr && now->turns.size() == of.turns.size() &&
-                      std::equal(of.turns.begin(), of.turns.end(), now->turns.begin(), [](const auto& a, const auto& b) {
-                        return a.SerializeAsString() == b.SerializeAsString();
-                      });
+                      std::equal(of.turns.begin(), of.turns.end(), now->turns.begin(), same_turn);
     if (!same) finding(name_of(id, of) + " has changed after it was durable");
   }
 }

@@ -12,7 +12,7 @@ struct request {
   kind what = kind::start;
   std::string workflow_id;
   std::string name;             ///< of a signal
-  std::string text;             ///< a start's input or a signal's value, as JSON, or a reason: tells it from every other
+  std::string text;             ///< its input or value as JSON, or a reason: tells it from every other
   std::vector<request> follow;  ///< of a start: what may be sent once it is acknowledged
   bool tried = false;           ///< sent before, without an answer
 };

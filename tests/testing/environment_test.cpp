@@ -137,7 +137,9 @@ TEST(Environment, AFailingActivityIsTriedAgainAfterItsBackOff) {
 
 TEST(Environment, WhatFailsForGoodFailsTheExecution) {
   environment env(definitions());
-  env.replace(charge_card, [](const charge&) -> std::string { throw application_error("Declined", "no funds", {}, true); });
+  env.replace(charge_card, [](const charge&) -> std::string {
+    throw application_error("Declined", "no funds", {}, true);
+  });
   auto order = env.start(fulfil_order, book);
   EXPECT_THROW(order.result(), workflow_failed);
   EXPECT_EQ(order.status(), execution_status::failed);
@@ -307,7 +309,8 @@ TEST(Environment, WhereverItCrashesAllComesToTheSameEnd) {
     EXPECT_EQ(signals, 1);
   };
   EXPECT_GE(evermill::testing::crash_after_every_commit(definitions(), test), 8);
-  EXPECT_GE(evermill::testing::crash_after_every_commit(definitions(), test, {.replay_every_turn = true, .partitions = 3}), 8);
+  const environment_options replaying{.replay_every_turn = true, .partitions = 3};
+  EXPECT_GE(evermill::testing::crash_after_every_commit(definitions(), test, replaying), 8);
 }
 
 TEST(Environment, ARequestThatACrashInterruptsIsMadeOnce) {
@@ -348,7 +351,8 @@ TEST(Environment, GivesUpOnWhatGoesRoundInCircles) {
   env.replace(missing, []() -> int { throw application_error("Busy", "never"); });
   auto one = env.start(calls_what_is_missing);
   EXPECT_THAT(message_of([&] { one.result(); }),
-              AllOf(HasSubstr("is not at its end after"), HasSubstr("open: activity missing, attempt"), HasSubstr("never")));
+              AllOf(HasSubstr("is not at its end after"), HasSubstr("open: activity missing, attempt"),
+                  HasSubstr("never")));
 }
 
 TEST(Environment, LogLinesGoWhereTheTestWantsThem) {

@@ -46,7 +46,8 @@ TEST_F(Matchers, EventsInAnotherOrderAreNot) {
 }
 
 TEST_F(Matchers, AllEventsAreMatchedByElementsAre) {
-  EXPECT_THAT(events, ElementsAre(WorkflowStarted(), ActivityScheduled("charge_card"), ActivityCompleted(), TimerStarted(),
+  EXPECT_THAT(events, ElementsAre(WorkflowStarted(), ActivityScheduled("charge_card"), ActivityCompleted(),
+      TimerStarted(),
                                   TimerFired(), WorkflowCompleted()));
 }
 
@@ -77,7 +78,8 @@ TEST_F(Matchers, HaveWordsForEveryUsualEvent) {
   auto stepped = env.start(steps_once);
   stepped.signal(approval, "alice");
   stepped.result();
-  EXPECT_THAT(stepped.history(), HasEvents(StepScheduled("count"), WorkflowSignaled("approval", "alice"), StepRecorded()));
+  EXPECT_THAT(stepped.history(), HasEvents(StepScheduled("count"), WorkflowSignaled("approval", "alice"),
+      StepRecorded()));
   auto parent = env.start(sum_by_children, 1);
   parent.result();
   EXPECT_THAT(parent.history(), HasEvents(ChildInitiated("sum_of_squares"), ChildCompleted()));

@@ -6,9 +6,9 @@
 //   order.signal(approval, "alice");
 //   EXPECT_EQ(order.result(), "…");        // at once, also where the workflow sleeps for a month
 //
-// Everything runs on the test's own thread, and only inside the calls below: activities and steps one after the other, in
-// the order in which they were asked for; time goes on when nothing else can happen. The same test takes the same course
-// every time. An environment stays on the thread that made it. docs/testing.md is a guide.
+// Everything runs on the test's own thread, and only inside the calls below: activities and steps one after the other,
+// in the order in which they were asked for; time goes on when nothing else can happen. The same test takes the same
+// course every time. An environment stays on the thread that made it. docs/testing.md is a guide.
 #pragma once
 
 #include <chrono>
@@ -87,7 +87,8 @@ class environment {
   template <class R, class A>
   execution<R> start(task<R> (*workflow)(context, A), const std::type_identity_t<A>& input, start_options options = {});
   template <class R, class A>
-  execution<R> start(const child_workflow<R(A)>& workflow, const std::type_identity_t<A>& input, start_options options = {});
+  execution<R> start(const child_workflow<R(A)>& workflow, const std::type_identity_t<A>& input,
+      start_options options = {});
   template <class R>
   execution<R> start(const child_workflow<R()>& workflow, start_options options = {});
   /// A handle on an execution that exists, for example a child.
@@ -98,8 +99,8 @@ class environment {
   void signal(std::string_view workflow_id, std::string_view signal_name, payload input);
   void cancel(std::string_view workflow_id, std::string_view reason = {});
   void terminate(std::string_view workflow_id, std::string_view reason = {});
-  /// Makes everything happen up to the end of the execution. Throws environment_error where it can't come to an end: what
-  /// it waits for is said.
+  /// Makes everything happen up to the end of the execution. Throws environment_error where it can't come to an end:
+  /// what it waits for is said.
   execution_end wait(std::string_view workflow_id);
   execution_description describe(std::string_view workflow_id) const;
   std::vector<listed_execution> list() const;
@@ -116,16 +117,16 @@ class environment {
 
   // --- activities
 
-  /// From now on this function does the activity, whether or not one is registered. It takes what `registry.add` takes, is
-  /// called on the test's thread and may use what it captures by reference.
+  /// From now on this function does the activity, whether or not one is registered. It takes what `registry.add` takes,
+  /// is called on the test's thread and may use what it captures by reference.
   template <class Signature, class F>
   void replace(const activity<Signature>& which, F function) {
     registry only;
     only.add(which, std::move(function));
     replace(which.name, std::move(only));
   }
-  /// From now on attempts of it do not end by themselves: only when they are canceled, when their start-to-close time is
-  /// over, or with their process. `replace` ends that for later attempts.
+  /// From now on attempts of it do not end by themselves: only when they are canceled, when their start-to-close time
+  /// is over, or with their process. `replace` ends that for later attempts.
   template <class Signature>
   void hang(const activity<Signature>& which) {
     hang(which.name);
@@ -152,10 +153,11 @@ class environment {
 
   // --- crashes
 
-  /// The process dies here, and another one goes on from the journal: running attempts and everything in memory are lost.
+  /// The process dies here, and another one goes on from the journal: running attempts and everything in memory are
+  /// lost.
   void crash();
-  /// The process dies right after its `count`-th commit from now on; another one goes on. A request that was under way then
-  /// is sent again unless it is durable. Throws std::invalid_argument for 0.
+  /// The process dies right after its `count`-th commit from now on; another one goes on. A request that was under way
+  /// then is sent again unless it is durable. Throws std::invalid_argument for 0.
   void crash_after_commit(std::uint64_t count);
   /// How many commits were made so far.
   std::uint64_t commits() const;

@@ -1,5 +1,5 @@
-// GoogleTest matchers for histories, and a test that crashes everywhere. The one header of evermill that needs GoogleTest
-// (GTest::gmock); link it yourself.
+// GoogleTest matchers for histories, and a test that crashes everywhere. The one header of evermill that needs
+// GoogleTest (GTest::gmock); link it yourself.
 //
 //   EXPECT_THAT(order.history(), HasEvents(ActivityScheduled("charge_card"), TimerFired(), WorkflowCompleted()));
 #pragma once
@@ -89,8 +89,8 @@ class has_events final : public ::testing::MatcherInterface<const std::vector<hi
 
 }  // namespace detail
 
-/// An event of this type ("ActivityTaskScheduled", …: as in `evermill history --json`) that has these fields, with others
-/// beside them. Fields that have their default value are left out in a history.
+/// An event of this type ("ActivityTaskScheduled", …: as in `evermill history --json`) that has these fields, with
+/// others beside them. Fields that have their default value are left out in a history.
 inline event_matcher Event(std::string type, nlohmann::json fields = nlohmann::json::object()) {
   return event_matcher(new detail::is_event(std::move(type), std::move(fields)));
 }
@@ -154,9 +154,12 @@ inline event_matcher StepRecorded() { return Event("MarkerRecorded"); }
 
 /// Runs `test` in an environment of its own, then once more for each commit that it made, with a crash right after that
 /// commit. Returns how often it crashed. A failure says at which commit. `options` names no data directory.
-inline std::uint64_t crash_after_every_commit(const registry& definitions, const std::function<void(environment&)>& test,
+inline std::uint64_t crash_after_every_commit(const registry& definitions,
+                                              const std::function<void(environment&)>& test,
                                               const environment_options& options = {}) {
-  if (!options.data_directory.empty()) throw std::invalid_argument("crash_after_every_commit keeps everything in memory");
+  if (!options.data_directory.empty()) {
+    throw std::invalid_argument("crash_after_every_commit keeps everything in memory");
+  }
   std::uint64_t commits = 0;
   {
     environment whole(definitions, options);
