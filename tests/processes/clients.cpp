@@ -2,6 +2,7 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -59,7 +60,8 @@ std::size_t clients::open_starts() const {
 
 std::size_t clients::backlog() const {
   std::lock_guard lock(mutex_);
-  return waiting_.size();
+  return static_cast<std::size_t>(std::count_if(
+      waiting_.begin(), waiting_.end(), [](const request& each) { return each.what != request::kind::start; }));
 }
 
 std::vector<request> clients::take_acknowledged() {
@@ -111,7 +113,7 @@ void clients::settle(request&& what, outcome how, bool with_command) {
   ++counts_[std::string(with_command ? "commands " : "requests ") + names[static_cast<int>(how)]];
   const bool start = what.what == request::kind::start;
   if (start && how == outcome::unknown) {
-    waiting_.push_front(std::move(what));
+    waiting_.push_back(std::move(what));
     changed_.notify_all();
     return;
   }

@@ -30,7 +30,7 @@ class clients {
   void add_command(request what);
   /// Starts that were not yet acknowledged.
   std::size_t open_starts() const;
-  /// Requests that were not yet sent.
+  /// Requests that were not yet sent, but for starts.
   std::size_t backlog() const;
   /// Sends no more, but lets what is on its way end.
   void stop();
