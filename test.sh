@@ -3,7 +3,8 @@
 #
 #   ./test.sh [--all]
 #
-#   --all   also clang 14, ThreadSanitizer, libFuzzer, and longer simulations (EVERMILL_SIM_SEEDS says how many seeds)
+#   --all   also clang 14, ThreadSanitizer, libFuzzer, longer simulations (EVERMILL_SIM_SEEDS says how many seeds) and more
+#           kills of real processes (EVERMILL_CHAOS_KILLS)
 #
 # With CI=true a skipped test is a failure, unless tests/allowed-skips.txt names it.
 set -euo pipefail
@@ -16,7 +17,7 @@ case ${1:-} in
   --all)
     presets=(release debug clang-release tsan fuzz)
     packages=all
-    export EVERMILL_SIM_SEEDS=${EVERMILL_SIM_SEEDS:-2000}
+    export EVERMILL_SIM_SEEDS=${EVERMILL_SIM_SEEDS:-2000} EVERMILL_CHAOS_KILLS=${EVERMILL_CHAOS_KILLS:-200}
     ;;
   -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed '$d'; exit 0 ;;
   *) echo "$0: what is '$1'? See $0 --help" >&2; exit 2 ;;

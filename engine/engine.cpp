@@ -8,28 +8,17 @@
 #include <utility>
 
 #include "actors/node.hpp"
-#include "base/text.hpp"
 #include "engine/history_json.hpp"
 #include "engine/incarnation.hpp"
 #include "engine/inspection.hpp"
-#include "engine/names.hpp"
+#include "engine/requests.hpp"
 #include "engine/supervisor.hpp"
 #include "engine/waiters.hpp"
-#include "workflow/conversions.hpp"
 
 namespace evermill {
 namespace {
 
 constexpr std::size_t max_partition_backlog = 100'000;
-
-engine_error error_of(const actors::answer& answer) {
-  using outcome = actors::answer::outcome;
-  const engine_errc code = answer.what == outcome::already_exists ? engine_errc::already_exists
-                           : answer.what == outcome::not_found    ? engine_errc::not_found
-                           : answer.what == outcome::closed       ? engine_errc::closed
-                                                                  : engine_errc::unavailable;
-  return {code, answer.message};
-}
 
 log make_log(const engine_options& options) { return options.logger ? log(options.logger) : make_stderr_log("warning"); }
 
@@ -126,31 +115,11 @@ class engine::impl {
     request(std::move(event), [promise](std::optional<engine_error> error, actors::answer&& answer) {
       if (error) return promise->set_exception(std::make_exception_ptr(*error));
       if (answer.what != actors::answer::outcome::accepted) {
-        return promise->set_exception(std::make_exception_ptr(error_of(answer)));
+        return promise->set_exception(std::make_exception_ptr(requests::error_of(answer)));
       }
       promise->set_value(std::move(answer));
     });
     return future.get();
-  }
-
-  messages::DecisionEvent make_start(std::string_view type, payload&& input, start_options&& options) const {
-    if (definitions_.find_workflow(type) == nullptr) {
-      std::string known;
-      for (const std::string& name : definitions_.workflow_names()) known += (known.empty() ? "" : ", ") + name;
-      throw engine_error(engine_errc::unknown_workflow, "no workflow named \"" + std::string(type) +
-                                                            "\" is registered; there is: " +
-                                                            (known.empty() ? "none" : known));
-    }
-    if (options.id.empty()) options.id = make_uuid(*random_);
-    check_name("workflow id", options.id);
-    check_size("input", input);
-    messages::DecisionEvent event;
-    event.set_workflow_id(std::move(options.id));
-    auto& started = *event.mutable_event()->mutable_workflow_execution_started();
-    started.set_workflow_type(std::string(type));
-    started.set_run_id(make_uuid(*random_));
-    workflow::to_message(std::move(input), *started.mutable_input());
-    return event;
   }
 
   /// Registers first and looks then, so that an end in between is not missed.
@@ -192,23 +161,24 @@ engine::~engine() = default;
 const registry& engine::definitions() const noexcept { return impl_->definitions_; }
 
 started_execution engine::start(std::string_view workflow_type, payload input, start_options options) {
-  actors::answer answer =
-      impl_->request_and_wait(impl_->make_start(workflow_type, std::move(input), std::move(options)));
+  actors::answer answer = impl_->request_and_wait(
+      requests::start(impl_->definitions_, *impl_->random_, workflow_type, std::move(input), std::move(options)));
   return {std::move(answer.workflow_id), std::move(answer.run_id), answer.existed};
 }
 
 void engine::start(std::string_view workflow_type, payload input, start_options options,
                    std::function<void(std::optional<engine_error>, started_execution)> answer) {
-  impl_->request(impl_->make_start(workflow_type, std::move(input), std::move(options)),
+  impl_->request(requests::start(impl_->definitions_, *impl_->random_, workflow_type, std::move(input), std::move(options)),
                  [answer = std::move(answer)](std::optional<engine_error> error, actors::answer&& what) {
-                   if (!error && what.what != actors::answer::outcome::accepted) error = error_of(what);
+                   if (!error && what.what != actors::answer::outcome::accepted) error = requests::error_of(what);
                    answer(std::move(error), {std::move(what.workflow_id), std::move(what.run_id), what.existed});
                  });
 }
 
 void engine::execute(std::string_view workflow_type, payload input, start_options options,
                      std::function<void(std::optional<engine_error>, execution_end)> ended) {
-  messages::DecisionEvent event = impl_->make_start(workflow_type, std::move(input), std::move(options));
+  messages::DecisionEvent event =
+      requests::start(impl_->definitions_, *impl_->random_, workflow_type, std::move(input), std::move(options));
   const std::string id = event.workflow_id();
   const auto call = std::make_shared<execute_call>(std::move(ended));
   const std::uint64_t ticket = impl_->waiters_.expect_end(
@@ -216,7 +186,7 @@ void engine::execute(std::string_view workflow_type, payload input, start_option
   if (ticket == 0) return call->on_start(std::nullopt);
   impl_->request(std::move(event), [call, id, ticket, impl = impl_.get()](std::optional<engine_error> error,
                                                                          actors::answer&& what) {
-    if (!error && what.what != actors::answer::outcome::accepted) error = error_of(what);
+    if (!error && what.what != actors::answer::outcome::accepted) error = requests::error_of(what);
     if (error) impl->waiters_.withdraw_end(id, ticket);
     call->on_start(std::move(error));
     if (what.existed) impl->look_for_end(id, ticket);
@@ -224,40 +194,18 @@ void engine::execute(std::string_view workflow_type, payload input, start_option
 }
 
 void engine::signal(std::string_view workflow_id, std::string_view signal_name, payload input) {
-  check_name("workflow id", workflow_id);
-  check_name("signal name", signal_name);
-  check_size("signal's input", input);
-  messages::DecisionEvent event;
-  event.set_workflow_id(std::string(workflow_id));
-  auto& signaled = *event.mutable_event()->mutable_workflow_execution_signaled();
-  signaled.set_signal_name(std::string(signal_name));
-  workflow::to_message(std::move(input), *signaled.mutable_input());
-  impl_->request_and_wait(std::move(event));
+  impl_->request_and_wait(requests::signal(workflow_id, signal_name, std::move(input)));
 }
 
 void engine::cancel(std::string_view workflow_id, std::string_view reason) {
-  check_name("workflow id", workflow_id);
-  messages::DecisionEvent event;
-  event.set_workflow_id(std::string(workflow_id));
-  event.mutable_event()->mutable_workflow_execution_cancel_requested()->set_reason(to_utf8(std::string(reason)));
-  impl_->request_and_wait(std::move(event));
+  impl_->request_and_wait(requests::cancel(workflow_id, reason));
 }
 
 void engine::terminate(std::string_view workflow_id, std::string_view reason) {
-  check_name("workflow id", workflow_id);
-  messages::DecisionEvent event;
-  event.set_workflow_id(std::string(workflow_id));
-  event.mutable_terminate()->set_reason(to_utf8(std::string(reason)));
-  impl_->request_and_wait(std::move(event));
+  impl_->request_and_wait(requests::terminate(workflow_id, reason));
 }
 
-void engine::taint(std::string_view workflow_id) {
-  check_name("workflow id", workflow_id);
-  messages::DecisionEvent event;
-  event.set_workflow_id(std::string(workflow_id));
-  event.mutable_taint();
-  impl_->request_and_wait(std::move(event));
-}
+void engine::taint(std::string_view workflow_id) { impl_->request_and_wait(requests::taint(workflow_id)); }
 
 void engine::wait(std::string_view workflow_id,
                   std::function<void(std::optional<engine_error>, execution_end)> answer) {

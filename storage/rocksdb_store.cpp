@@ -37,6 +37,7 @@ constexpr std::size_t manual_memtable_buckets = 64;
 constexpr int memtable_levels = 10;  // with RocksDB's branching of 4: one run may have a million rows in a memtable
 constexpr int bloom_bits_per_key = 10;
 constexpr std::size_t memtable_buckets = 1u << 16;  // half a megabyte
+constexpr int max_tries = 10;  // to open what another process changes meanwhile
 
 std::string named(const fs::path& directory) { return "data directory \"" + directory.string() + "\""; }
 
@@ -166,6 +167,33 @@ storage_result<void> check_directory(rocksdb::Env& env, const fs::path& director
   return {};
 }
 
+/// What another process that has the store open changes before it deletes a file, and which files there are.
+std::string outline_of(rocksdb::Env& env, const fs::path& directory) {
+  std::vector<std::string> names;
+  if (!env.GetChildren(directory.string(), &names).ok()) return {};
+  std::sort(names.begin(), names.end());
+  std::string outline;
+  for (const std::string& name : names) {
+    std::uint64_t bytes = 0;
+    if (name.starts_with("MANIFEST-")) static_cast<void>(env.GetFileSize((directory / name).string(), &bytes));
+    outline += name + ' ' + std::to_string(bytes) + '\n';
+  }
+  std::string current;
+  static_cast<void>(rocksdb::ReadFileToString(&env, (directory / "CURRENT").string(), &current));
+  return outline + current;
+}
+
+/// Reads without the lock. An error is the store's own only where nothing has changed meanwhile: else another process
+/// may have deleted what was about to be read.
+template <class Read>
+auto until_it_stands_still(rocksdb::Env& env, const fs::path& directory, Read&& read) {
+  for (int tries = 1;; ++tries) {
+    const std::string before = outline_of(env, directory);
+    auto result = read();
+    if (result || tries == max_tries || outline_of(env, directory) == before) return result;
+  }
+}
+
 /// LZ4 where this RocksDB was built with it.
 rocksdb::CompressionType compression() {
   const std::vector<rocksdb::CompressionType> known = rocksdb::GetSupportedCompressions();
@@ -210,7 +238,9 @@ class rocksdb_store final : public key_value_store {
       return unexpected(storage_error{storage_errc::missing, named(options_.directory) + " does not exist or is empty; "
                                                              "check the path, or start a workflow there first"});
     }
-    if (auto usable = check_directory(*env_, options_.directory); !usable) return usable;
+    const auto usable =
+        until_it_stands_still(*env_, options_.directory, [this] { return check_directory(*env_, options_.directory); });
+    if (!usable) return usable;
     rocksdb::DBOptions db = database_options();
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
     for (std::size_t i = 0; i < family_count; ++i) {
@@ -370,15 +400,21 @@ class rocksdb_store final : public key_value_store {
   std::atomic<bool> failed_{false};
 };
 
+storage_result<std::unique_ptr<key_value_store>> open_once(const rocksdb_options& options) {
+  auto store = std::make_unique<rocksdb_store>(options);
+  if (auto opened = store->open(); !opened) return unexpected(opened.error());
+  return store;
+}
+
 }  // namespace
 
 storage_result<std::unique_ptr<key_value_store>> open_rocksdb_store(const rocksdb_options& options) {
   if (options.env == nullptr && !options.read_only) {
     if (auto created = prepare_directory(options.directory); !created) return unexpected(created.error());
   }
-  auto store = std::make_unique<rocksdb_store>(options);
-  if (auto opened = store->open(); !opened) return unexpected(opened.error());
-  return store;
+  if (!options.read_only) return open_once(options);
+  rocksdb::Env& env = options.env != nullptr ? *options.env : *rocksdb::Env::Default();
+  return until_it_stands_still(env, options.directory, [&] { return open_once(options); });
 }
 
 }  // namespace evermill::storage

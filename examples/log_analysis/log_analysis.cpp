@@ -1,75 +1,17 @@
-// A durable analysis of this machine's own files: its package manager's logs and its packages' documentation.
-//
-// The workflow lists the files, reads each in an activity of its own (many at once, tried again when they fail), merges
-// the counts of each group in a child workflow, waits for somebody's approval, and publishes a report. Kill it anywhere:
-// the same command goes on where it was, and no finished activity is done again.
+#include "log_analysis.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
 
-#include "evermill/context.hpp"
-#include "evermill/main.hpp"
-
-namespace log_analysis {  // not an unnamed one: clang warns of functions there that nlohmann's macro makes in vain
+namespace log_analysis {
 
 namespace fs = std::filesystem;
-using namespace std::chrono_literals;
-using evermill::context;
-using evermill::task;
-
-struct request {
-  std::vector<std::string> roots = {"/var/log", "/usr/share/doc"};
-  int max_files = 800;                ///< an equal share of them from each root
-  bool auto_approve = true;           ///< false: waits for the signal "approve"
-  int pause_ms = 0;                   ///< spent on each file, so that there is time to kill it
-  int fail_first_percent = 10;        ///< of the files fail at their first attempt, to show retries
-  std::string report = "report.json";
-  std::string effects;                ///< where each activity that did its work adds a line; "": nowhere
-};
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(request, roots, max_files, auto_approve, pause_ms, fail_first_percent,
-                                                report, effects)
-
-struct file_job {
-  std::string path;
-  int pause_ms = 0;
-  int fail_first_percent = 0;
-  std::string effects;
-};
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(file_job, path, pause_ms, fail_first_percent, effects)
-
-struct counts {
-  std::int64_t files = 0;
-  std::int64_t lines = 0;
-  std::int64_t bytes = 0;
-  std::int64_t errors = 0;  ///< lines that speak of an error or a failure
-};
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(counts, files, lines, bytes, errors)
-
-struct publication {
-  std::string path;
-  std::map<std::string, counts> groups;
-  std::string approved_by;
-  std::string effects;
-};
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(publication, path, groups, approved_by, effects)
-
-struct approval {
-  std::string by;
-};
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(approval, by)
-
-constexpr evermill::retry_policy soon{.max_attempts = 5, .initial_interval = 50ms};
-inline constexpr evermill::activity<std::vector<std::string>(request)> list_files{.name = "list_files"};
-inline constexpr evermill::activity<counts(file_job)> analyse_file{.name = "analyse_file",
-                                                                   .options = {.start_to_close = 30s, .retry = soon}};
-inline constexpr evermill::activity<std::string(publication)> publish{.name = "publish", .options = {.retry = soon}};
-inline constexpr evermill::signal<approval> approve{.name = "approve"};
 
 // --- activities: they do the work, and may run again after a crash
 
@@ -138,7 +80,6 @@ std::string do_publish(const evermill::activity_context& about, const publicatio
 
 // --- workflows: they decide, and are replayed
 
-/// Reads one group of files and adds up what is in them. A file that can't be read is left out.
 task<counts> analyse_group(context ctx, std::vector<file_job> jobs) {
   std::vector<evermill::future<counts>> readings;
   for (const file_job& job : jobs) readings.push_back(ctx.call(analyse_file, job));
@@ -158,7 +99,6 @@ task<counts> analyse_group(context ctx, std::vector<file_job> jobs) {
   co_return total;
 }
 
-/// Without an input the defaults of `request` are used.
 task<std::map<std::string, counts>> analyse_logs(context ctx, std::optional<request> given) {
   const request wanted = given.value_or(request{});
   std::vector<std::string> files = co_await ctx.call(list_files, wanted);
@@ -190,15 +130,14 @@ task<std::map<std::string, counts>> analyse_logs(context ctx, std::optional<requ
   co_return what.groups;
 }
 
-}  // namespace log_analysis
-
-int main(int argc, char** argv) {
-  using namespace log_analysis;
-  evermill::registry registry;
-  registry.add("analyse_logs", analyse_logs);
-  registry.add("analyse_group", analyse_group);
-  registry.add(list_files, do_list_files);
-  registry.add(analyse_file, do_analyse_file);
-  registry.add(publish, do_publish);
-  return evermill::main(argc, argv, registry);
+evermill::registry definitions() {
+  evermill::registry all;
+  all.add("analyse_logs", analyse_logs);
+  all.add("analyse_group", analyse_group);
+  all.add(list_files, do_list_files);
+  all.add(analyse_file, do_analyse_file);
+  all.add(publish, do_publish);
+  return all;
 }
+
+}  // namespace log_analysis

@@ -33,6 +33,12 @@ foreach(arguments "" "${SCRATCH}/data" "${SCRATCH}/data")
   endif()
 endforeach()
 
+# Its own tests, which use the installed test kit.
+run(${SCRATCH}/build/orders_test)
+if(NOT output MATCHES "\\[  PASSED  \\] 3 tests")
+  message(FATAL_ERROR "the example's tests printed '${output}'")
+endif()
+
 if(EXISTS ${BUILD}/cli AND NOT EXISTS ${prefix}/bin/evermill)
   message(FATAL_ERROR "the evermill command was not installed")
 endif()

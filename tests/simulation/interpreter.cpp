@@ -32,7 +32,7 @@ leaf start_leaf(context ctx, const node& n) {
   if (n.op == "call") return ctx.call(work_as(n), n.id);
   if (n.op == "step") {
     auto count = [id = n.id] {
-      const std::int64_t value = hooks().next_step_value++;
+      const std::int64_t value = hooks().step_value != nullptr ? hooks().step_value() : hooks().next_step_value++;
       if (id % 7 == 0) throw application_error("StepFailed", std::to_string(value));
       return value;
     };

@@ -60,6 +60,8 @@ task<std::string> run_program(context ctx, program what);
 /// Steps give a number of their own to each of their runs, kept here; the simulation is single threaded.
 struct interpreter_hooks {
   std::int64_t next_step_value = 1;
+  /// Set by a real process, before its engine is made: gives that number in its place, on any thread.
+  std::int64_t (*step_value)() = nullptr;
   /// Makes replays ask for one activity more at each leaf from this id on, as changed code would. Negative: no.
   std::int64_t changed_from_leaf = -1;
 };

@@ -7,7 +7,10 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <thread>
+#include <utility>
 
 #include "stores.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -162,6 +165,66 @@ TEST_F(Opening, SaysThatTheDirectoryCannotBeWritten) {
                                           "\" can't be written; check its owner and permissions");
   }
   EXPECT_EQ(rows_of(*open(directory.path()), family::timers).size(), 1U);
+}
+
+/// Lets another one who has the store open work between the reading of the manifest and that of the files it names.
+class interrupted_file_system final : public rocksdb::FileSystemWrapper {
+ public:
+  explicit interrupted_file_system(std::function<void(const std::string& file)> meanwhile)
+      : FileSystemWrapper(rocksdb::FileSystem::Default()), meanwhile_(std::move(meanwhile)) {}
+  const char* Name() const override { return "InterruptedFileSystem"; }
+  rocksdb::IOStatus NewRandomAccessFile(const std::string& name, const rocksdb::FileOptions& options,
+                                        std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
+                                        rocksdb::IODebugContext* debug) override {
+    interrupt(name);
+    return FileSystemWrapper::NewRandomAccessFile(name, options, file, debug);
+  }
+  rocksdb::IOStatus GetFileSize(const std::string& name, const rocksdb::IOOptions& options, std::uint64_t* bytes,
+                                rocksdb::IODebugContext* debug) override {
+    interrupt(name);
+    return FileSystemWrapper::GetFileSize(name, options, bytes, debug);
+  }
+  bool has_interrupted() const { return !meanwhile_; }
+
+ private:
+  void interrupt(const std::string& name) {
+    if (meanwhile_ && name.ends_with(".sst")) std::exchange(meanwhile_, nullptr)(name);
+  }
+  std::function<void(const std::string& file)> meanwhile_;
+};
+
+TEST_F(Opening, ForReadingIsNotMisledByFilesThatItsOwnerDeletesMeanwhile) {
+  const auto owner = open(directory.path());
+  put(*owner, family::timers, "a", "1");
+  ASSERT_TRUE(owner->compact().has_value());
+  const auto files = std::make_shared<interrupted_file_system>([&](const std::string& file) {
+    put(*owner, family::timers, "a", "2");
+    ASSERT_TRUE(owner->compact().has_value());
+    while (fs::exists(file)) std::this_thread::yield();  // it is deleted in the background
+  });
+  const auto env = rocksdb::NewCompositeEnv(files);
+  storage::rocksdb_options options;
+  options.directory = directory.path();
+  options.read_only = true;
+  options.env = env.get();
+  const auto opened = storage::open_rocksdb_store(options);
+  EXPECT_TRUE(files->has_interrupted());
+  ASSERT_TRUE(opened.has_value()) << opened.error().message;
+  EXPECT_EQ(rows_of(**opened, family::timers), row_map({{"a", "2"}}));
+}
+
+TEST_F(Opening, ForReadingTellsOfAFileThatIsReallyMissing) {
+  put(*open(directory.path()), family::timers, "a", "1");
+  ASSERT_TRUE(open(directory.path())->compact().has_value());
+  for (const auto& entry : fs::directory_iterator(directory.path())) {
+    if (entry.path().extension() == ".sst") fs::remove(entry.path());
+  }
+  storage::rocksdb_options options;
+  options.directory = directory.path();
+  options.read_only = true;
+  const auto opened = storage::open_rocksdb_store(options);
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_EQ(opened.error().code, storage_errc::corrupt) << opened.error().message;
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ class temporary_directory {
 
  private:
   static std::string name() {
-    const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
+    const ::testing::TestInfo& test = *::testing::UnitTest::GetInstance()->current_test_info();
     std::string text = std::string("evermill-") + test.test_suite_name() + "-" + test.name() + "-" +
                        std::to_string(::getpid());
     std::replace(text.begin(), text.end(), '/', '-');

@@ -1,0 +1,77 @@
+#include "engine/requests.hpp"
+
+#include <string>
+#include <utility>
+
+#include "base/text.hpp"
+#include "engine/names.hpp"
+#include "workflow/conversions.hpp"
+
+namespace evermill::requests {
+namespace {
+
+messages::DecisionEvent request_to(std::string_view workflow_id) {
+  check_name("workflow id", workflow_id);
+  messages::DecisionEvent event;
+  event.set_workflow_id(std::string(workflow_id));
+  return event;
+}
+
+}  // namespace
+
+messages::DecisionEvent start(const registry& definitions, random_source& random, std::string_view workflow_type,
+                              payload&& input, start_options&& options) {
+  if (definitions.find_workflow(workflow_type) == nullptr) {
+    std::string known;
+    for (const std::string& name : definitions.workflow_names()) known += (known.empty() ? "" : ", ") + name;
+    throw engine_error(engine_errc::unknown_workflow, "no workflow named \"" + std::string(workflow_type) +
+                                                          "\" is registered; there is: " +
+                                                          (known.empty() ? "none" : known));
+  }
+  messages::DecisionEvent event = request_to(options.id.empty() ? make_uuid(random) : options.id);
+  check_size("input", input);
+  auto& started = *event.mutable_event()->mutable_workflow_execution_started();
+  started.set_workflow_type(std::string(workflow_type));
+  started.set_run_id(make_uuid(random));
+  workflow::to_message(std::move(input), *started.mutable_input());
+  return event;
+}
+
+messages::DecisionEvent signal(std::string_view workflow_id, std::string_view signal_name, payload&& input) {
+  messages::DecisionEvent event = request_to(workflow_id);
+  check_name("signal name", signal_name);
+  check_size("signal's input", input);
+  auto& signaled = *event.mutable_event()->mutable_workflow_execution_signaled();
+  signaled.set_signal_name(std::string(signal_name));
+  workflow::to_message(std::move(input), *signaled.mutable_input());
+  return event;
+}
+
+messages::DecisionEvent cancel(std::string_view workflow_id, std::string_view reason) {
+  messages::DecisionEvent event = request_to(workflow_id);
+  event.mutable_event()->mutable_workflow_execution_cancel_requested()->set_reason(to_utf8(std::string(reason)));
+  return event;
+}
+
+messages::DecisionEvent terminate(std::string_view workflow_id, std::string_view reason) {
+  messages::DecisionEvent event = request_to(workflow_id);
+  event.mutable_terminate()->set_reason(to_utf8(std::string(reason)));
+  return event;
+}
+
+messages::DecisionEvent taint(std::string_view workflow_id) {
+  messages::DecisionEvent event = request_to(workflow_id);
+  event.mutable_taint();
+  return event;
+}
+
+engine_error error_of(const actors::answer& answer) {
+  using outcome = actors::answer::outcome;
+  const engine_errc code = answer.what == outcome::already_exists ? engine_errc::already_exists
+                           : answer.what == outcome::not_found    ? engine_errc::not_found
+                           : answer.what == outcome::closed       ? engine_errc::closed
+                                                                  : engine_errc::unavailable;
+  return {code, answer.message};
+}
+
+}  // namespace evermill::requests

@@ -1,0 +1,24 @@
+// What callers ask for, as the decision events that partitions are given, and what they answer.
+#pragma once
+
+#include <string_view>
+
+#include "actors/partition_ports.hpp"
+#include "base/random.hpp"
+#include "evermill/engine.hpp"
+#include "messages/decision.pb.h"
+
+namespace evermill::requests {
+
+/// All throw engine_error: invalid_argument for an id or name that can't be, `start` also unknown_workflow.
+messages::DecisionEvent start(const registry& definitions, random_source& random, std::string_view workflow_type,
+                              payload&& input, start_options&& options);
+messages::DecisionEvent signal(std::string_view workflow_id, std::string_view signal_name, payload&& input);
+messages::DecisionEvent cancel(std::string_view workflow_id, std::string_view reason);
+messages::DecisionEvent terminate(std::string_view workflow_id, std::string_view reason);
+messages::DecisionEvent taint(std::string_view workflow_id);
+
+/// Of an answer that is not `accepted`.
+engine_error error_of(const actors::answer& answer);
+
+}  // namespace evermill::requests

@@ -1,0 +1,165 @@
+#include "evermill/testing/environment.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/inspection.hpp"
+#include "engine/requests.hpp"
+#include "engine/waiters.hpp"
+#include "testing/world.hpp"
+
+namespace evermill::testing {
+namespace {
+
+/// An execution that is not at its end by then goes round in circles.
+constexpr std::uint64_t max_happenings = 250'000;
+constexpr std::size_t shown_events = 20;
+
+}  // namespace
+
+class environment::impl {
+ public:
+  impl(registry definitions, environment_options options)
+      : options_(std::move(options)), world_(std::move(definitions), options_) {}
+
+  actors::answer ask(const messages::DecisionEvent& request) {
+    actors::answer answer = world_.ask(request);
+    if (answer.what != actors::answer::outcome::accepted) throw requests::error_of(answer);
+    return answer;
+  }
+
+  std::optional<execution_end> find_end(std::string_view workflow_id) const {
+    const partition_id partition = world_.partition_of(workflow_id);
+    const auto header = inspection::existing_header(world_.store(), partition, workflow_id);
+    if (const auto end = inspection::find_end(world_.store(), partition, header)) return to_execution_end(*end);
+    return std::nullopt;
+  }
+
+  execution_end wait(std::string_view workflow_id) {
+    std::uint64_t looked_at = 0;
+    std::optional<execution_end> end = find_end(workflow_id);
+    for (std::uint64_t n = 0; !end; ++n) {
+      if (n == max_happenings) {
+        throw no_end(workflow_id, "is not at its end after " + std::to_string(n) + " messages and activities");
+      }
+      if (!world_.happen() && (!options_.skip_time || !world_.skip())) throw no_end(workflow_id, why_idle());
+      if (std::exchange(looked_at, world_.store().writes()) != world_.store().writes()) end = find_end(workflow_id);
+    }
+    return *std::move(end);
+  }
+
+  void settle() {
+    for (std::uint64_t n = 0; world_.happen(); ++n) {
+      if (n == max_happenings) {
+        throw environment_error("it does not come to rest: " + std::to_string(n) +
+            " messages and activities at one time");
+      }
+    }
+  }
+
+  void advance(std::chrono::microseconds by) {
+    const timestamp until = world_.now() + by;
+    settle();
+    while (world_.time().advance_to(until)) settle();
+    settle();
+  }
+
+  execution_description describe(std::string_view workflow_id) const {
+    return inspection::describe(world_.store(), world_.partition_of(workflow_id), workflow_id);
+  }
+  std::vector<history_event> history(std::string_view workflow_id) const {
+    return inspection::history(world_.store(), world_.partition_of(workflow_id), workflow_id, 1,
+                               static_cast<std::size_t>(-1));
+  }
+
+  const environment_options options_;
+  world world_;
+
+ private:
+  std::string why_idle() const {
+    const auto next = world_.next_due();
+    if (!options_.skip_time && next) {
+      return "can't go on before " +
+          std::to_string(std::chrono::ceil<std::chrono::seconds>(*next - world_.now()).count()) +
+             " seconds are over: let them pass with environment::advance";
+    }
+    return "can't go on: nothing runs, and no timer is set. Does it wait for a signal that was not sent, or for an "
+           "activity that hangs?";
+  }
+
+  environment_error no_end(std::string_view workflow_id, std::string why) const {
+    const execution_description about = describe(workflow_id);
+    if (!about.blocked.empty()) {
+      why = "is " + about.blocked + " at event " + std::to_string(about.blocked_at_event) + ": " +
+          about.blocked_message;
+    }
+    std::string text = "execution \"" + about.workflow_id + "\" (" + about.workflow_type + ") " + why;
+    for (const auto& activity : about.activities) {
+      text += "\n  open: activity " + activity.activity_type + ", attempt " + std::to_string(activity.attempt);
+      if (activity.last_failure) text += ", after: " + activity.last_failure->message;
+    }
+    const std::vector<history_event> events = history(workflow_id);
+    const std::size_t skipped = events.size() - std::min(events.size(), shown_events);
+    text += skipped > 0 ? "\nIts history, without the first " + std::to_string(skipped) + " events:" : "\nIts history:";
+    for (std::size_t i = skipped; i < events.size(); ++i) text += "\n  " + events[i].json;
+    return environment_error(text);
+  }
+};
+
+environment::environment(registry definitions, environment_options options)
+    : impl_(std::make_unique<impl>(std::move(definitions), std::move(options))) {}
+environment::~environment() = default;
+
+started_execution environment::start(std::string_view workflow_type, payload input, start_options options) {
+  actors::answer answer = impl_->ask(requests::start(impl_->world_.definitions(), impl_->world_.random(), workflow_type,
+                                                     std::move(input), std::move(options)));
+  return {std::move(answer.workflow_id), std::move(answer.run_id), answer.existed};
+}
+
+void environment::signal(std::string_view workflow_id, std::string_view signal_name, payload input) {
+  impl_->ask(requests::signal(workflow_id, signal_name, std::move(input)));
+}
+void environment::cancel(std::string_view workflow_id, std::string_view reason) {
+  impl_->ask(requests::cancel(workflow_id, reason));
+}
+void environment::terminate(std::string_view workflow_id, std::string_view reason) {
+  impl_->ask(requests::terminate(workflow_id, reason));
+}
+
+execution_end environment::wait(std::string_view workflow_id) { return impl_->wait(workflow_id); }
+execution_description environment::describe(std::string_view workflow_id) const { return impl_->describe(workflow_id); }
+std::vector<history_event> environment::history(std::string_view workflow_id) const {
+  return impl_->history(workflow_id);
+}
+
+std::vector<listed_execution> environment::list() const {
+  std::vector<listed_execution> found;
+  for (std::uint16_t partition = 0; partition < impl_->world_.partitions(); ++partition) {
+    const std::size_t all = static_cast<std::size_t>(-1);
+    for (auto& row : inspection::list(impl_->world_.store(), partition_id(partition), "", all)) {
+      found.push_back(std::move(row));
+    }
+  }
+  return found;
+}
+
+time_point environment::now() const { return impl_->world_.now(); }
+void environment::settle() { impl_->settle(); }
+void environment::advance(std::chrono::microseconds by) { impl_->advance(by); }
+
+void environment::replace(std::string_view name, registry replacement) {
+  impl_->world_.activities().replace(std::string(name), std::move(replacement));
+}
+void environment::hang(std::string_view name) { impl_->world_.activities().hang(std::string(name)); }
+const std::vector<activity_call>& environment::calls() const { return impl_->world_.activities().calls(); }
+
+void environment::crash() { impl_->world_.crash(); }
+void environment::crash_after_commit(std::uint64_t count) {
+  if (count == 0) throw std::invalid_argument("crash_after_commit counts from 1");
+  impl_->world_.store().die_after(count);
+}
+std::uint64_t environment::commits() const { return impl_->world_.commits(); }
+std::uint64_t environment::crashes() const { return impl_->world_.crashes(); }
+const registry& environment::definitions() const { return impl_->world_.definitions(); }
+
+}  // namespace evermill::testing

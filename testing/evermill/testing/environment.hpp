@@ -1,0 +1,240 @@
+// Tests workflows with the real engine and without its real time: waits are skipped, activities replaced, crashes made.
+//
+//   evermill::testing::environment env(registry);
+//   env.replace(charge_card, [](const charge& what) { return "charged " + std::to_string(what.cents); });
+//   auto order = env.start(fulfil_order, wanted);
+//   order.signal(approval, "alice");
+//   EXPECT_EQ(order.result(), "…");        // at once, also where the workflow sleeps for a month
+//
+// Everything runs on the test's own thread, and only inside the calls below: activities and steps one after the other,
+// in the order in which they were asked for; time goes on when nothing else can happen. The same test takes the same
+// course every time. An environment stays on the thread that made it. docs/testing.md is a guide.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "evermill/codec.hpp"
+#include "evermill/engine.hpp"
+#include "evermill/handles.hpp"
+#include "evermill/registry.hpp"
+#include "evermill/task.hpp"
+
+namespace evermill::testing {
+
+using time_point = std::chrono::sys_time<std::chrono::microseconds>;
+
+struct environment_options {
+  /// When the test begins, for `ctx.now`: 2026-01-01 00:00 UTC unless said.
+  time_point start_time{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+  /// Of run ids and of what `ctx.random` and `ctx.uuid` give.
+  std::uint64_t seed = 1;
+  /// false: `result` does not make time go on; `advance` does.
+  bool skip_time = true;
+  /// The workflow leaves memory after each of its turns and is replayed for the next one: what does not decide the same
+  /// in every replay is stuck at once.
+  bool replay_every_turn = false;
+  std::uint16_t partitions = 1;
+  /// Empty: kept in memory. Otherwise a directory as the engine's, to look at it or to keep it as a journal to replay.
+  std::filesystem::path data_directory;
+  /// Where log lines go, also those of `ctx.log`. Null: nowhere.
+  std::shared_ptr<spdlog::logger> logger;
+};
+
+/// The test asks for what can't come: an execution that can't go on, an activity without code.
+class environment_error : public std::logic_error {
+ public:
+  using std::logic_error::logic_error;
+};
+
+/// One attempt that was started.
+struct activity_call {
+  std::string activity_type;
+  std::string workflow_id;
+  std::uint32_t attempt = 1;
+  std::string idempotency_key;  ///< the same for every attempt of one activity
+  payload input;
+  time_point time;
+};
+
+template <class R>
+class execution;
+
+class environment {
+ public:
+  /// `definitions` is copied. Throws engine_error (storage, locked, invalid_argument) where the options can't be.
+  explicit environment(registry definitions, environment_options options = {});
+  ~environment();
+  environment(const environment&) = delete;
+  environment& operator=(const environment&) = delete;
+
+  // --- executions: what the engine's functions of these names do. Requests return when they are durable; nothing else
+  // happens in them. All throw engine_error as the engine does.
+
+  template <class R>
+  execution<R> start(task<R> (*workflow)(context), start_options options = {});
+  template <class R, class A>
+  execution<R> start(task<R> (*workflow)(context, A), const std::type_identity_t<A>& input, start_options options = {});
+  template <class R, class A>
+  execution<R> start(const child_workflow<R(A)>& workflow, const std::type_identity_t<A>& input,
+      start_options options = {});
+  template <class R>
+  execution<R> start(const child_workflow<R()>& workflow, start_options options = {});
+  /// A handle on an execution that exists, for example a child.
+  template <class R>
+  execution<R> find(std::string workflow_id);
+
+  started_execution start(std::string_view workflow_type, payload input, start_options options);
+  void signal(std::string_view workflow_id, std::string_view signal_name, payload input);
+  void cancel(std::string_view workflow_id, std::string_view reason = {});
+  void terminate(std::string_view workflow_id, std::string_view reason = {});
+  /// Makes everything happen up to the end of the execution. Throws environment_error where it can't come to an end:
+  /// what it waits for is said.
+  execution_end wait(std::string_view workflow_id);
+  execution_description describe(std::string_view workflow_id) const;
+  std::vector<listed_execution> list() const;
+  /// The events of the current run.
+  std::vector<history_event> history(std::string_view workflow_id) const;
+
+  // --- time
+
+  time_point now() const;
+  /// Makes everything happen that can happen without time going on.
+  void settle();
+  /// Lets time go on by this much and makes everything happen meanwhile.
+  void advance(std::chrono::microseconds by);
+
+  // --- activities
+
+  /// From now on this function does the activity, whether or not one is registered. It takes what `registry.add` takes,
+  /// is called on the test's thread and may use what it captures by reference.
+  template <class Signature, class F>
+  void replace(const activity<Signature>& which, F function) {
+    registry only;
+    only.add(which, std::move(function));
+    replace(which.name, std::move(only));
+  }
+  /// From now on attempts of it do not end by themselves: only when they are canceled, when their start-to-close time
+  /// is over, or with their process. `replace` ends that for later attempts.
+  template <class Signature>
+  void hang(const activity<Signature>& which) {
+    hang(which.name);
+  }
+
+  /// Every attempt that was started, in order.
+  const std::vector<activity_call>& calls() const;
+  /// How many attempts of it were started.
+  template <class Signature>
+  std::size_t attempts(const activity<Signature>& which) const {
+    std::size_t count = 0;
+    for (const activity_call& call : calls()) count += call.activity_type == which.name ? 1 : 0;
+    return count;
+  }
+  /// What it was called with, attempt by attempt.
+  template <class R, class A>
+  std::vector<A> inputs(const activity<R(A)>& which) const {
+    std::vector<A> found;
+    for (const activity_call& call : calls()) {
+      if (call.activity_type == which.name) found.push_back(codec<A>::decode(call.input));
+    }
+    return found;
+  }
+
+  // --- crashes
+
+  /// The process dies here, and another one goes on from the journal: running attempts and everything in memory are
+  /// lost.
+  void crash();
+  /// The process dies right after its `count`-th commit from now on; another one goes on. A request that was under way
+  /// then is sent again unless it is durable. Throws std::invalid_argument for 0.
+  void crash_after_commit(std::uint64_t count);
+  /// How many commits were made so far.
+  std::uint64_t commits() const;
+  std::uint64_t crashes() const;
+
+  const registry& definitions() const;
+
+ private:
+  void replace(std::string_view name, registry replacement);
+  void hang(std::string_view name);
+
+  class impl;
+  std::unique_ptr<impl> impl_;
+};
+
+/// A handle on one execution, for as long as its environment lives. Copies are cheap.
+template <class R>
+class execution {
+ public:
+  execution(environment& in, started_execution started) : environment_(&in), started_(std::move(started)) {}
+
+  const std::string& id() const noexcept { return started_.workflow_id; }
+  const std::string& run_id() const noexcept { return started_.run_id; }
+  bool existed() const noexcept { return started_.existed; }
+
+  /// Makes everything happen up to its end. Throws workflow_failed where there is no result, and what
+  /// environment::wait throws.
+  R result() {
+    execution_end end = environment_->wait(id());
+    if (end.status != execution_status::completed) {
+      throw workflow_failed(id(), std::string(to_string(end.status)), end.cause.value_or(failure{}));
+    }
+    if constexpr (!std::is_void_v<R>) return codec<R>::decode(end.result.value_or(payload{}));
+  }
+  template <class T>
+  void signal(const evermill::signal<T>& which, const std::type_identity_t<T>& value) {
+    environment_->signal(id(), which.name, codec<T>::encode(value));
+  }
+  void signal(const evermill::signal<>& which) { environment_->signal(id(), which.name, payload{}); }
+  void cancel(std::string_view reason = {}) { environment_->cancel(id(), reason); }
+  void terminate(std::string_view reason = {}) { environment_->terminate(id(), reason); }
+  execution_description describe() const { return environment_->describe(id()); }
+  execution_status status() const { return describe().status; }
+  std::vector<history_event> history() const { return environment_->history(id()); }
+
+ private:
+  environment* environment_;
+  started_execution started_;
+};
+
+// --- implementation of the typed functions
+
+template <class R>
+execution<R> environment::start(task<R> (*workflow)(context), start_options options) {
+  return {*this, start(definitions().name_of(workflow), payload{}, std::move(options))};
+}
+
+template <class R, class A>
+execution<R> environment::start(task<R> (*workflow)(context, A), const std::type_identity_t<A>& input,
+                                start_options options) {
+  return {*this, start(definitions().name_of(workflow), codec<A>::encode(input), std::move(options))};
+}
+
+template <class R, class A>
+execution<R> environment::start(const child_workflow<R(A)>& workflow, const std::type_identity_t<A>& input,
+                                start_options options) {
+  return {*this, start(workflow.name, codec<A>::encode(input), std::move(options))};
+}
+
+template <class R>
+execution<R> environment::start(const child_workflow<R()>& workflow, start_options options) {
+  return {*this, start(workflow.name, payload{}, std::move(options))};
+}
+
+template <class R>
+execution<R> environment::find(std::string workflow_id) {
+  return {*this, started_execution{std::move(workflow_id), {}, true}};
+}
+
+}  // namespace evermill::testing
