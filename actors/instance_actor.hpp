@@ -21,7 +21,7 @@ class instance_actor final : public caf::event_based_actor {
   void on_exit() override;
 
  private:
-  instance_report replay(const instance_work& work);
+  instance_report replay(instance_work& work);
   instance_report decide(instance_work& work);
 
   caf::actor partition_;

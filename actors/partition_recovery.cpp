@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "actors/partition.hpp"
+#include "base/planted.hpp"
 
 namespace evermill::actors {
 namespace {
@@ -22,6 +23,7 @@ storage::storage_result<void> partition::recover(std::function<void()> on_readab
   for (const messages::ConsumedPositions& consumed : state->consumed()) {
     position_tracker tracker(consumed.low_water(), {consumed.handled_ranges().begin(), consumed.handled_ranges().end()});
     if (consumed.source().starts_with(lane_prefix)) {
+      if (planted(bug::forget_lane_positions)) continue;
       const int source = std::stoi(consumed.source().substr(lane_prefix.size()));
       lanes_in_[static_cast<std::uint16_t>(source)] = std::move(tracker);
     } else if (consumed.source() == consumer_->source()) {
@@ -38,6 +40,7 @@ storage::storage_result<void> partition::recover(std::function<void()> on_readab
     }
   }
   if (auto lanes = recover_lanes(); !lanes) return lanes;
+  if (planted(bug::drop_timer_at_recovery)) timer_scan_.fire_at = ports_.now();
   set_tick();
   if (failed_) return unexpected(failure_);
   send_work();
@@ -101,7 +104,7 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
 
 /// An activity whose end waits in the inbox of a run that takes no turns is not open any more: nobody runs it again.
 storage::storage_result<void> partition::recover_parked_results(run& r) {
-  if (!r.has_inbox) return {};
+  if (!r.has_inbox || planted(bug::rerun_parked_result)) return {};
   auto rows = storage::scan_parked(store_, options_.id, r.number);
   if (!rows) return unexpected(rows.error());
   for (const auto& [index, parked] : *rows) {
@@ -133,6 +136,11 @@ bool partition::recover_activity(run& r, event_seq seq, open_activity& activity)
   if (scheduled.has_options()) *task->mutable_options() = std::move(*scheduled.mutable_options());
   activity.task = std::move(task);
   if (draining_) return true;
+  if (planted(bug::forget_lost_attempt)) return true;
+  if (planted(bug::redispatch_lost_attempt)) {
+    gathering_.out.tasks.push_back(activity.task);
+    return true;
+  }
   if (activity.boot == never_dispatched || (activity.has_row && activity.not_before > ports_.now())) {
     set_attempt(r, seq, activity, activity.attempt, to_micros(activity.not_before), nullptr);
     return true;
@@ -152,6 +160,7 @@ bool partition::recover_activity(run& r, event_seq seq, open_activity& activity)
 }
 
 storage::storage_result<void> partition::recover_lanes() {
+  if (planted(bug::forget_outbox)) return {};
   for (const auto& [destination, lane] : lanes_out_) {
     for (std::uint64_t after = lane.acknowledged;;) {
       auto rows = storage::scan_outbound(store_, options_.id, partition_id(destination), after, recovery_batch);

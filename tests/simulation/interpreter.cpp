@@ -119,6 +119,11 @@ task<void> run_node(context ctx, node_ptr n, text out) {
 }  // namespace
 
 task<std::string> run_program(context ctx, program what) {
+  if (hooks().boot != 0) {
+    std::uint64_t& boot = hooks().begun[ctx.run_id()];
+    if (ctx.replaying() && boot == hooks().boot) ++hooks().woken;
+    boot = hooks().boot;
+  }
   text out = std::make_shared<std::string>(what.so_far);
   node_ptr body = std::make_shared<const node>(what.body);
   std::exception_ptr canceled;

@@ -162,6 +162,7 @@ class simulated_disk::file_system final : public rocksdb::FileSystem {
   IOStatus NewWritableFile(const std::string& name, const FileOptions&, std::unique_ptr<rocksdb::FSWritableFile>* out,
                            IODebugContext*) override {
     const std::lock_guard lock(disk_.mutex_);
+    if (!disk_.keeps_options_files_ && name.find("/OPTIONS-") != std::string::npos) return disk_error();
     const verdict v = disk_.begin_operation(disk_.generation_, true);
     if (v.what != fault::none) return writable_file::status_of(v.what);
     auto file = std::make_shared<inode>();
@@ -306,6 +307,8 @@ void simulated_disk::enter(const std::string& name, inode_ptr file) {
 
 void simulated_disk::cut_power(loss how, const chooser& choose) {
   const std::lock_guard lock(mutex_);
+  forget_open_files();
+  if (how == loss::none) return;
   const std::uint64_t kept = how == loss::all ? 0 : choose(changes_.size() + 1);
   for (std::uint64_t i = 0; i < kept; ++i) {
     if (changes_[i].file) {
@@ -328,9 +331,64 @@ void simulated_disk::cut_power(loss how, const chooser& choose) {
     file = std::move(left);
   }
   entries_ = durable_entries_;
+}
+
+/// With the mutex held. The process that had them is gone.
+void simulated_disk::forget_open_files() {
   planned_ = fault::none;
   struck_ = false;
   ++generation_;
+}
+
+simulated_disk::harm simulated_disk::do_damage(const chooser& choose) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  std::string newest_log;
+  for (const auto& [name, file] : entries_) {
+    if (file->data.empty()) continue;
+    names.push_back(name);
+    if (name.ends_with(".log")) newest_log = name;  // they are numbered
+  }
+  if (names.empty()) return {};
+  harm done;
+  done.file = names[choose(names.size())];
+  const std::uint64_t luck = choose(10);
+  // The end of the newest log has no witness but itself: a file that ends too early looks like one that was torn.
+  done.what = done.file == newest_log || luck < 6 ? damage::flipped_bit : luck < 8 ? damage::cut_file : damage::lost_file;
+  inode& file = *entries_[done.file];
+  done.at = choose(file.data.size());
+  if (done.what == damage::flipped_bit) file.data[done.at] ^= static_cast<char>(1 << choose(8));
+  if (done.what == damage::cut_file) {
+    file.data.resize(done.at);
+    file.synced = std::min<std::size_t>(file.synced, done.at);
+  }
+  if (done.what == damage::lost_file) {
+    durable_entries_.erase(done.file);
+    entries_.erase(done.file);
+  }
+  return done;
+}
+
+/// Copies of the files as the process sees them, as directory and data are durable.
+class simulated_disk::snapshot {
+ public:
+  std::map<std::string, inode> files;
+};
+
+std::shared_ptr<const simulated_disk::snapshot> simulated_disk::save() const {
+  const std::lock_guard lock(mutex_);
+  auto saved = std::make_shared<snapshot>();
+  for (const auto& [name, file] : entries_) saved->files.emplace(name, *file);
+  return saved;
+}
+
+void simulated_disk::restore(const snapshot& saved) {
+  const std::lock_guard lock(mutex_);
+  forget_open_files();
+  entries_.clear();
+  changes_.clear();
+  for (const auto& [name, file] : saved.files) entries_.emplace(name, std::make_shared<inode>(file));
+  durable_entries_ = entries_;
 }
 
 void simulated_disk::plan_fault(fault what, std::uint64_t after, const chooser& choose) {
