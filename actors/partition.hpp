@@ -50,7 +50,8 @@ class partition {
   partition(partition_options options, const storage::key_value_store& store, queue::decision_queue& queue,
             partition_ports& ports, log log);
 
-  /// Reads what is unfinished and goes on with it; then starts to read the queue. An error ends the partition.
+  /// Reads what is unfinished and goes on with it; then starts to read the queue. After an error it does
+  /// nothing any more, whatever it is given.
   storage::storage_result<void> recover(std::function<void()> on_readable);
 
   void poll();
@@ -138,6 +139,7 @@ class partition {
   void hold_back(commit& done);
   void keep_undispatched(const retry_key& key);
   std::uint64_t dispatch_boot() const { return draining_ ? never_dispatched : options_.boot.value; }
+  storage::storage_result<void> recover_everything(std::function<void()> on_readable);
   storage::storage_result<void> recover_run(storage::run_open_work&& work);
   storage::storage_result<void> recover_lanes();
 

@@ -1,5 +1,6 @@
 // How a partition goes on after a crash: from its rows of open work and the ends of those journals, not from all of them.
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "actors/partition.hpp"
@@ -11,7 +12,21 @@ constexpr std::size_t recovery_batch = 1000;
 constexpr std::string_view lane_prefix = "lane/";
 }  // namespace
 
+/// What could be read of it may not be acted upon: the queue may have given it something to read already.
 storage::storage_result<void> partition::recover(std::function<void()> on_readable) {
+  auto done = [&]() -> storage::storage_result<void> {
+    try {
+      return recover_everything(std::move(on_readable));
+    } catch (const std::exception& error) {
+      return unexpected(storage::storage_error{storage::storage_errc::corrupt,
+                                               "partition " + std::to_string(options_.id.value) + ": " + error.what()});
+    }
+  }();
+  if (!done && !std::exchange(failed_, true)) failure_ = done.error();
+  return done;
+}
+
+storage::storage_result<void> partition::recover_everything(std::function<void()> on_readable) {
   auto state = storage::load_partition_state(store_, options_.id);
   if (!state) return unexpected(state.error());
   last_commit_ = commit_number(state->commit_number());
