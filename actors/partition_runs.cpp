@@ -65,6 +65,10 @@ void partition::deliver(run& r, messages::Event&& event, const origin& from) {
 
 void partition::give(run& r, messages::Event&& event, const origin& from) {
   r.time = planted(bug::follow_clock_back) ? ports_.now() : std::max(r.time, ports_.now());
+  if (event.has_timer_fired()) {  // the wall clock may have been set back since
+    const auto timer = r.open.timers.find(event_seq(event.timer_fired().started_seq()));
+    if (timer != r.open.timers.end()) r.time = std::max(r.time, timer->second);
+  }
   r.in_flight.push_back(from);
   if (r.next_work.decisions.empty()) runs_with_work_.push_back(&r);
   r.next_work.decisions.push_back({std::move(event), r.time});
