@@ -35,6 +35,7 @@ void consumption::on_delivered(partition_id to, const std::string& source, const
   queue::position& through = delivered_through_[where];
   if (what.at <= through) record_.count("fault: event delivered again");
   through = std::max(through, what.at);
+  if (contains(consumed_[where], what.at)) return;
   const auto [entry, fresh] = pending_[where].try_emplace(what.at, delivered{what.event});
   if (!fresh || closed_by(*what.event) != 0) return;
   const auto header = storage::find_header(store_.durable_rows(), to, what.event->workflow_id());
@@ -44,9 +45,11 @@ void consumption::on_delivered(partition_id to, const std::string& source, const
 void consumption::on_state(partition_id of, const messages::PartitionState& state) {
   for (const messages::ConsumedPositions& consumed : state.consumed()) {
     const place where{of.value, consumed.source()};
-    std::uint64_t& low = low_water_[where];
-    if (consumed.low_water() < low) record_.finding("consumed positions of " + consumed.source() + " went back");
-    low = consumed.low_water();
+    messages::ConsumedPositions& before = consumed_[where];
+    if (consumed.low_water() < before.low_water()) {
+      record_.finding("consumed positions of " + consumed.source() + " went back");
+    }
+    before = consumed;
     if (consumed.source().starts_with(lane_prefix)) {
       on_lane(of, static_cast<std::uint16_t>(std::stoi(consumed.source().substr(lane_prefix.size()))), consumed);
       continue;

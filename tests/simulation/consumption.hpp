@@ -49,7 +49,7 @@ class consumption {
   run_record& record_;
   std::map<place, delivered_items> pending_;
   std::map<place, queue::position> delivered_through_;
-  std::map<place, std::uint64_t> low_water_;
+  std::map<place, messages::ConsumedPositions> consumed_;  // as durable
   std::map<std::pair<std::uint16_t, std::uint16_t>, std::uint64_t> lanes_through_;  // source, destination
 };
 

@@ -10,6 +10,7 @@ namespace {
 constexpr std::uint64_t operations_until_fault = 30;
 constexpr std::uint64_t slow_writes = 12;
 constexpr std::uint64_t slow_write_us = 800'000;
+constexpr int damages_at_once = 4;  // each to the whole disk, one after the other
 
 }  // namespace
 
@@ -69,9 +70,11 @@ void simulation::keep_disk_busy() {
 void simulation::try_a_damaged_disk() {
   if (!power_was_cut_) return;
   const auto whole = disk_.save();
-  const simulated_disk::harm harm = disk_.do_damage(choose_);
-  if (!harm.file.empty()) judge_damaged_disk(harm);
-  disk_.restore(*whole);
+  for (int n = 0; n < damages_at_once && !wrong(); ++n) {
+    const simulated_disk::harm harm = disk_.do_damage(choose_);
+    if (!harm.file.empty()) judge_damaged_disk(harm);
+    disk_.restore(*whole);
+  }
 }
 
 void simulation::judge_damaged_disk(const simulated_disk::harm& harm) {
@@ -86,14 +89,16 @@ void simulation::judge_damaged_disk(const simulated_disk::harm& harm) {
     if (opened.error().message.empty()) record_.finding(name + ": an error without a message");
     return;
   }
-  switch (store_.judge(**opened)) {
+  std::string where;
+  switch (store_.judge(**opened, where)) {
     case observed_store::contents::right: return record_.count("damage: harmless");
     case observed_store::contents::unreadable: return record_.count("damage: found when read");
     case observed_store::contents::without_last_write:
       // The one thing that a log can't tell from a torn write (docs/storage-format.md).
       if (harm.file.ends_with(".log")) return record_.count("damage: taken for a torn write");
-      return record_.finding(name + ": the last commit is gone, and nobody says so");
-    case observed_store::contents::wrong: return record_.finding(name + ": rows have changed, and nobody says so");
+      return record_.finding(name + ": the last commit is gone, and nobody says so: " + where);
+    case observed_store::contents::wrong:
+      return record_.finding(name + ": rows have changed, and nobody says so: " + where);
   }
 }
 

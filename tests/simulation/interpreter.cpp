@@ -141,7 +141,7 @@ task<std::string> run_program(context ctx, program what) {
   }
   if (canceled && what.on_cancel < 2) std::rethrow_exception(canceled);
   if (canceled) *out += "canceled;";
-  if (!canceled && what.rounds > 0) {
+  if (what.rounds > 0) {
     program next = what;
     --next.rounds;
     next.so_far = digest(*out) + ";";

@@ -402,7 +402,7 @@ class walker {
     if (canceled && what.on_cancel < 2) {
       command(E::kWorkflowExecutionCanceled);
       p.is = prediction::fate::canceled;
-    } else if (!canceled && what.rounds > 0) {
+    } else if (what.rounds > 0) {
       program next = what;
       --next.rounds;
       next.so_far = digest(out_) + ";";

@@ -204,8 +204,9 @@ std::optional<std::string> observed_store::difference() const {
   return std::move(found.where);
 }
 
-observed_store::contents observed_store::judge(const storage::key_value_store& other) const {
+observed_store::contents observed_store::judge(const storage::key_value_store& other, std::string& where) const {
   const comparison found = compare(other, *twin_);
+  where = found.where;
   if (found.unreadable) return contents::unreadable;
   if (found.where.empty()) return contents::right;
   if (unknown_) {

@@ -65,7 +65,7 @@ class observed_store final : public storage::key_value_store {
     without_last_write,  ///< what was durable before the last write
     wrong,
   };
-  contents judge(const storage::key_value_store& other) const;
+  contents judge(const storage::key_value_store& other, std::string& where) const;
 
   std::uint64_t commits() const noexcept { return commits_; }
   const storage::key_value_store& durable_rows() const { return *twin_; }

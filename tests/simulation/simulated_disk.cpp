@@ -21,6 +21,27 @@ IOStatus power_is_off() { return IOStatus::IOError("the power was cut"); }
 IOStatus disk_is_full() { return IOStatus::NoSpace("no space left on the simulated disk"); }
 IOStatus disk_error() { return IOStatus::IOError("the simulated disk failed"); }
 
+/// Of RocksDB's logs: blocks of 32 KiB; a record is checksum (4 bytes), length (2), type (1), payload.
+constexpr std::size_t log_block_bytes = 32u << 10;
+constexpr std::size_t log_header_bytes = 7;
+
+/// Where the records of a log begin. What their headers say decides where the log ends, and they are few of its bytes.
+std::vector<std::size_t> record_headers(const std::string& name, const std::string& data) {
+  std::vector<std::size_t> found;
+  if (!name.ends_with(".log") && name.find("/MANIFEST-") == std::string::npos) return found;
+  for (std::size_t at = 0; at + log_header_bytes <= data.size();) {
+    const std::size_t left = log_block_bytes - at % log_block_bytes;
+    if (left < log_header_bytes) {
+      at += left;
+      continue;
+    }
+    found.push_back(at);
+    const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(data[at + i])); };
+    at += log_header_bytes + (byte(4) | byte(5) << 8);
+  }
+  return found;
+}
+
 std::string without_trailing_slash(const std::string& path) {
   return !path.empty() && path.back() == '/' ? path.substr(0, path.size() - 1) : path;
 }
@@ -45,6 +66,7 @@ class simulated_disk::writable_file final : public rocksdb::FSWritableFile {
     if (generation_ != disk_.generation_) return power_is_off();
     const std::size_t written = v.what == fault::none ? data.size() : data.size() * v.part / parts;
     file_->data.append(data.data(), written);
+    file_->written_in = generation_;
     return status_of(v.what);
   }
   IOStatus Append(const Slice& data, const IOOptions& options, const rocksdb::DataVerificationInfo&,
@@ -357,6 +379,8 @@ simulated_disk::harm simulated_disk::do_damage(const chooser& choose) {
   done.what = done.file == newest_log || luck < 6 ? damage::flipped_bit : luck < 8 ? damage::cut_file : damage::lost_file;
   inode& file = *entries_[done.file];
   done.at = choose(file.data.size());
+  const std::vector<std::size_t> headers = record_headers(done.file, file.data);
+  if (!headers.empty() && choose(2) == 0) done.at = headers[choose(headers.size())] + choose(log_header_bytes);
   if (done.what == damage::flipped_bit) file.data[done.at] ^= static_cast<char>(1 << choose(8));
   if (done.what == damage::cut_file) {
     file.data.resize(done.at);
@@ -418,7 +442,7 @@ std::uint64_t simulated_disk::unsynced_log_bytes() const {
   const std::lock_guard lock(mutex_);
   std::uint64_t bytes = 0;
   for (const auto& [name, file] : entries_) {
-    if (!name.ends_with(".log")) continue;
+    if (!name.ends_with(".log") || file->written_in != generation_) continue;
     const auto durable = durable_entries_.find(name);
     bytes += durable != durable_entries_.end() && durable->second == file ? file->data.size() - file->synced
                                                                          : file->data.size();

@@ -73,13 +73,14 @@ class simulated_disk {
 
   /// Writing operations so far: appends, syncs, creations, renames, removals.
   std::uint64_t operations() const;
-  /// Bytes of logs (`*.log`) that a power cut now could take.
+  /// Bytes that this process has written to logs (`*.log`) and a power cut now could take.
   std::uint64_t unsynced_log_bytes() const;
 
  private:
   struct inode {
     std::string data;
     std::size_t synced = 0;
+    std::uint64_t written_in = 0;  // by its generation: the process that wrote to it last
   };
   using inode_ptr = std::shared_ptr<inode>;
   struct change {  // of the directory, not synced yet

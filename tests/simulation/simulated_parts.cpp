@@ -91,6 +91,15 @@ void simulated_queue::check(partition_id partition, const messages::DecisionEven
     const bool durable = row && row->size() == 1 && row->front().first == event.lane().number();
     if (!durable) record_.finding("a message between partitions was sent that is not durable, for " + event.workflow_id());
   }
+  if (event.event().has_timer_fired()) {
+    const durable_journal* journal = store_.journal(partition.value, event.run_number());
+    const auto* timer = journal != nullptr ? journal->event(event.event().timer_fired().started_seq()) : nullptr;
+    if (timer == nullptr || !timer->has_timer_started()) {
+      record_.finding("a timer of " + event.workflow_id() + " fired before it was durable");
+    } else if (to_micros(time_.now()) < timer->timer_started().fire_at_us()) {
+      record_.finding("a timer of " + event.workflow_id() + " fired before its time");
+    }
+  }
   if (event.event().has_marker_recorded()) {
     const durable_journal* journal = store_.journal(partition.value, event.run_number());
     const auto* step = journal != nullptr ? journal->event(event.event().marker_recorded().scheduled_seq()) : nullptr;

@@ -39,9 +39,9 @@ class simulated_clock final : public clock {
 /// A queue during one boot, with repeats. What goes from partition to partition must be durable in the outbox.
 class simulated_queue final : public queue::decision_queue {
  public:
-  simulated_queue(std::shared_ptr<queue::decision_queue> real, observed_store& store, run_record& record,
-                  std::function<bool()> repeat)
-      : real_(std::move(real)), store_(store), record_(record), repeat_(std::move(repeat)) {}
+  simulated_queue(std::shared_ptr<queue::decision_queue> real, observed_store& store, const clock& time,
+                  run_record& record, std::function<bool()> repeat)
+      : real_(std::move(real)), store_(store), time_(time), record_(record), repeat_(std::move(repeat)) {}
 
   bool publish(partition_id partition, std::shared_ptr<const messages::DecisionEvent> event) override;
   bool publish(partition_id partition, std::span<const std::shared_ptr<const messages::DecisionEvent>> events) override;
@@ -58,6 +58,7 @@ class simulated_queue final : public queue::decision_queue {
 
   std::shared_ptr<queue::decision_queue> real_;
   observed_store& store_;
+  const clock& time_;
   run_record& record_;
   std::function<bool()> repeat_;
   bool closed_ = false;

@@ -118,7 +118,7 @@ bool simulation::start_node() {
   std::shared_ptr<queue::decision_queue> queue = kept_queue_;
   if (!kept_queue_) queue = queue::make_memory_queue(options_.boot, partitions_);
   if (kept_queue_) kept_queue_->reopen();
-  queue_ = std::make_unique<simulated_queue>(std::move(queue), store_, record_,
+  queue_ = std::make_unique<simulated_queue>(std::move(queue), store_, clock_, record_,
                                              [this] { return !calm_ && settings_.faults && chance(3); });
   hooks().boot = options_.boot.value;
   alive_ = true;

@@ -34,7 +34,7 @@ constexpr const char* wanted_of_some_lives[] = {
 constexpr std::uint64_t many_lives = 400;
 constexpr const char* wanted_of_many_lives[] = {
     "activity lost for good", "answer: already exists", "attempt timed out", "compaction", "damage: found by the node",
-    "damage: found when read", "damage: harmless", "damage: taken for a torn write", "damage: the store does not open",
+    "damage: found when read", "damage: harmless", "damage: the store does not open",
     "fault: bit flipped", "fault: disk error", "fault: disk full", "fault: file cut", "fault: file lost",
     "fault: power cut in an operation", "fault: the disk failed as planned", "fault: while opening"};
 
