@@ -24,6 +24,7 @@ IOStatus disk_error() { return IOStatus::IOError("the simulated disk failed"); }
 /// Of RocksDB's logs: blocks of 32 KiB; a record is checksum (4 bytes), length (2), type (1), payload.
 constexpr std::size_t log_block_bytes = 32u << 10;
 constexpr std::size_t log_header_bytes = 7;
+constexpr std::size_t log_length_at = 4;
 
 /// Where the records of a log begin. What their headers say decides where the log ends, and they are few of its bytes.
 std::vector<std::size_t> record_headers(const std::string& name, const std::string& data) {
@@ -375,12 +376,17 @@ simulated_disk::harm simulated_disk::do_damage(const chooser& choose) {
   harm done;
   done.file = names[choose(names.size())];
   const std::uint64_t luck = choose(10);
-  // The end of the newest log has no witness but itself: a file that ends too early looks like one that was torn.
+  // The ends of the newest log and of the manifest have no witness but themselves: a file that ends too early looks like
+  // one that was torn.
+  const bool manifest = done.file.find("/MANIFEST-") != std::string::npos;
   done.what = done.file == newest_log || luck < 6 ? damage::flipped_bit : luck < 8 ? damage::cut_file : damage::lost_file;
+  if (manifest && done.what == damage::cut_file) done.what = damage::flipped_bit;
   inode& file = *entries_[done.file];
   done.at = choose(file.data.size());
   const std::vector<std::size_t> headers = record_headers(done.file, file.data);
   if (!headers.empty() && choose(2) == 0) done.at = headers[choose(headers.size())] + choose(log_header_bytes);
+  const std::size_t last = headers.empty() ? 0 : headers.back();
+  done.manifest_seems_torn = manifest && done.at >= last + log_length_at && done.at < last + log_length_at + 2;
   if (done.what == damage::flipped_bit) file.data[done.at] ^= static_cast<char>(1 << choose(8));
   if (done.what == damage::cut_file) {
     file.data.resize(done.at);

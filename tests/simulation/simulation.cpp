@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t max_happenings = 4000;
 constexpr int happenings_while_stopping = 40;
+constexpr std::uint64_t slowest_last_write_us = 200'000;
 constexpr std::uint64_t operations_while_opening = 60;
 constexpr std::uint64_t lives_with_options_files = 64;  // one in so many
 constexpr std::size_t small_cache_bytes = 256u << 10;
@@ -205,6 +206,7 @@ void simulation::lose_power() {
 void simulation::stop_cleanly() {
   record_.trace("stop");
   record_.count("clean stop");
+  if (chance(50)) disk_busy_until_ = clock_.now() + std::chrono::microseconds(1 + below(slowest_last_write_us));
   node_->drain();
   while (run_scheduler()) {  // what was on its way
   }

@@ -186,7 +186,7 @@ void fail_at_each_operation(simulated_disk::fault what) {
     }
     ASSERT_LT(how.fail_at, never_so_many);
   }
-  EXPECT_GT(failures, 300U);
+  EXPECT_GT(failures, 200U);
 }
 
 TEST(Simulation, TheDiskFailsOnceAtEachOperation) { fail_at_each_operation(simulated_disk::fault::io_error); }
