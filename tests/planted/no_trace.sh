@@ -8,12 +8,12 @@ nm=$1 planted=$2
 shift 2
 symbol=present_bug
 
-if ! "$nm" "$planted" | grep -q "$symbol"; then
+if ! "$nm" "$planted" | grep "$symbol" >/dev/null; then
   echo "$planted has no symbol $symbol: this check would find nothing" >&2
   exit 1
 fi
 for library in "$@"; do
-  if "$nm" "$library" 2>/dev/null | grep -q "$symbol"; then
+  if "$nm" "$library" 2>/dev/null | grep "$symbol" >/dev/null; then
     echo "$library holds hooks of planted bugs: it was compiled with EVERMILL_PLANTED_BUGS" >&2
     exit 1
   fi
