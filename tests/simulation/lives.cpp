@@ -8,6 +8,10 @@
 #include <csignal>
 #include <cstdlib>
 
+#ifdef __SANITIZE_ADDRESS__
+extern "C" void __sanitizer_set_death_callback(void (*callback)());
+#endif
+
 namespace evermill::simulation {
 namespace {
 
@@ -26,10 +30,6 @@ void on_fatal_signal(int number) {
   std::signal(number, SIG_DFL);
   std::raise(number);
 }
-
-#ifdef __SANITIZE_ADDRESS__
-extern "C" void __sanitizer_set_death_callback(void (*callback)());
-#endif
 
 void prepare_last_words(std::uint64_t seed) {
   const std::string text = "\nthe process ended in " + how_to_repeat(seed) + "\n";
