@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/planted.hpp"
+
 namespace evermill::actors {
 namespace {
 constexpr std::size_t group_bytes_limit = 8u << 20;
@@ -14,6 +16,7 @@ caf::behavior committer_actor::make_behavior() {
   return {[this](const commit_request_ptr& request) {
             group_.append(request->batch);
             waiting_.push_back(caf::actor_cast<caf::actor>(current_sender()));
+            if (planted(bug::answer_before_write)) send(waiting_.back(), std::make_shared<commit_outcome>());
             if (group_.bytes() >= group_bytes_limit) return write_all();
             if (!std::exchange(write_requested_, true)) send(this, flush_atom::value);
           },
@@ -29,11 +32,13 @@ caf::behavior committer_actor::make_behavior() {
 
 void committer_actor::write_all() {
   if (waiting_.empty()) return;
-  const auto written = store_->write(group_);
+  auto written = store_->write(group_);
+  if (!written && planted(bug::resubmit_failed_batch)) written = store_->write(group_);
   group_.clear();
   for (const caf::actor& partition : std::exchange(waiting_, {})) {
+    if (written && planted(bug::answer_before_write)) continue;
     auto outcome = std::make_shared<commit_outcome>();
-    if (!written) outcome->error = written.error();
+    if (!written && !planted(bug::ignore_failed_write)) outcome->error = written.error();
     send(partition, std::move(outcome));
   }
 }

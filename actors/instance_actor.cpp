@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/planted.hpp"
+
 namespace evermill::actors {
 
 instance_actor::instance_actor(caf::actor_config& config, caf::actor partition, const workflow_definition* definition,
@@ -27,6 +29,13 @@ void instance_actor::on_exit() {
 
 instance_report instance_actor::replay(instance_work& work) {
   instance_report report{.run = run_, .generation = generation_, .replayed = true};
+  if (planted(bug::completions_in_command_order)) {
+    for (std::size_t i = 1; i < work.replay.size(); ++i) {
+      const event_seq before = activity_closed_by(work.replay[i - 1].events(0));
+      const event_seq after = activity_closed_by(work.replay[i].events(0));
+      if (after.value != 0 && after < before) std::swap(work.replay[i - 1], work.replay[i]);
+    }
+  }
   for (messages::TurnRecord& turn : work.replay) {
     report.difference = decider_->replay(std::move(turn));
     if (report.difference) return report;

@@ -109,7 +109,10 @@ class node::impl {
     return sum;
   }
 
-  bool run_one() const { return run_one_simulated(system_, options_.choose_next); }
+  bool run_one() const {
+    const bool slow = options_.committer_waits && committer_;
+    return run_one_simulated(system_, options_.choose_next, slow ? &committer_ : nullptr, options_.committer_waits);
+  }
 
  private:
   storage::storage_result<void> start_partition(partition_id id) {

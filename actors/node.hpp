@@ -63,6 +63,9 @@ struct node_options {
   /// Set for a simulated node, which has no threads: `run_one` lets one of `waiting` actors, the one of this index,
   /// handle its next message. `workflow_threads` means nothing then.
   std::function<std::size_t(std::size_t waiting)> choose_next{};
+  /// Of a simulated node: asked before the committer may be chosen. While it says so the committer handles no message, as
+  /// if its last write took that long.
+  std::function<bool()> committer_waits{};
 };
 
 class node {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/planted.hpp"
 
 namespace evermill::actors {
 namespace {
@@ -48,7 +49,7 @@ void partition::poll() {
 }
 
 void partition::route(const queue::item& item) {
-  if (positions_.contains(item.at)) {
+  if (positions_.contains(item.at) && !planted(bug::no_repeat_check)) {
     ++statistics_.repeats;
     return;
   }
@@ -64,6 +65,7 @@ void partition::route(const queue::item& item) {
       return;
     }
   }
+  if (planted(bug::consume_without_turn)) handled(from);
   switch (event.what_case()) {
     case messages::DecisionEvent::kEvent:
       if (event.event().has_workflow_execution_started()) return route_start(event, from);
@@ -82,6 +84,7 @@ void partition::route(const queue::item& item) {
 
 /// Lane messages are taken once and in order: a repeat or one that comes too early has no effect.
 bool partition::admit_lane(const messages::DecisionEvent& event) {
+  if (planted(bug::admit_lane_repeats)) return true;
   const auto source = static_cast<std::uint16_t>(event.lane().source_partition());
   const std::uint64_t number = event.lane().number();
   const position_tracker& done = lanes_in_[source];
@@ -214,11 +217,9 @@ void partition::route_attempt_closed(const messages::DecisionEvent& event, const
   run& r = *found->second;
   const auto matching = [&](const auto& end) -> open_activity* {
     const auto it = r.open.activities.find(event_seq(end.scheduled_seq()));
-    if (it == r.open.activities.end() || it->second.attempt != end.attempt().number() ||
-        it->second.boot != end.attempt().dispatch_boot() || it->second.closing) {
-      return nullptr;
-    }
-    return &it->second;
+    if (it == r.open.activities.end() || it->second.closing) return nullptr;
+    const bool current = it->second.attempt == end.attempt().number() && it->second.boot == end.attempt().dispatch_boot();
+    return current || planted(bug::accept_late_result) ? &it->second : nullptr;
   };
   messages::Event out;
   const auto close = [&](open_activity& activity) {
@@ -315,6 +316,7 @@ std::optional<messages::Event> partition::parked_start(const run& r) {
 /// A run whose start has no turn yet may vanish in a crash: nobody is told of it before. And what is parked is looked
 /// at in the store: who does so waits until it is there.
 bool partition::hold(run& r, const messages::DecisionEvent& event, const origin& from) {
+  if (planted(bug::answer_undurable_start) && event.event().has_workflow_execution_started()) return false;
   const bool starting = r.last.value == 0 && (r.is == run::state::live || r.is == run::state::loading);
   const bool parking = event.has_terminate() && r.is == run::state::blocked && r.turns_not_durable > 0;
   if (starting || parking) r.held.emplace_back(event, from);
@@ -428,6 +430,9 @@ void partition::flush() {
     auto event = std::make_shared<messages::DecisionEvent>();
     event->mutable_lane_acknowledged()->set_destination_partition(options_.id.value);
     event->mutable_lane_acknowledged()->set_through(lanes_in_[source].low());
+    if (planted(bug::acknowledge_unhandled_lane)) {
+      event->mutable_lane_acknowledged()->set_through(lanes_admitted_[source]);
+    }
     gathering_.out.outbound.emplace_back(partition_id(source), std::move(event));
   }
   lanes_to_acknowledge_.clear();
@@ -436,6 +441,15 @@ void partition::flush() {
   gathering_.low_water = positions_.low();
   writing_ = std::exchange(gathering_, {});
   write_in_flight_ = true;
+  if (planted(bug::release_before_commit)) release(std::exchange(writing_.out, {}));
+  if (planted(bug::answer_before_durable)) {
+    effects early;
+    early.answers.swap(writing_.out.answers);
+    release(std::move(early));
+  }
+  for (const storage::timer_row& timer : writing_.timers) {
+    if (planted(bug::arm_undurable_timer)) arm(timer);
+  }
   ports_.submit(std::move(writing_.batch));
 }
 
@@ -471,7 +485,7 @@ void partition::on_committed() {
   write_in_flight_ = false;
   commit done = std::exchange(writing_, {});
   if (consumer_) consumer_->acknowledge(done.low_water);
-  if (draining_) hold_back(done);
+  if (draining_ && !planted(bug::release_after_drain)) hold_back(done);
   for (const storage::timer_row& timer : done.timers) arm(timer);
   for (const auto& [when, key] : done.retries) retries_.emplace(when, key);
   release(std::move(done.out));
@@ -492,7 +506,8 @@ void partition::on_committed() {
 }
 
 void partition::release(effects&& what) {
-  if (draining_) what.steps.clear();  // they are open in the journal and run at the next boot
+  // They are open in the journal and run at the next boot.
+  if (draining_ && !planted(bug::release_after_drain)) what.steps.clear();
   ports_.release(std::move(what));
 }
 

@@ -53,7 +53,7 @@ class partition {
             partition_ports& ports, log log);
 
   /// Reads the first of what is unfinished and goes on with it; then starts to read the queue. The rest follows while the
-  /// partition works: see recover_more. An error ends the partition.
+  /// partition works: see recover_more. After an error it does nothing any more, whatever it is given.
   storage::storage_result<void> recover(std::function<void()> on_readable);
   /// Recovers the next runs; asked for by request_recovery until all are.
   void recover_more();
@@ -145,6 +145,7 @@ class partition {
   void hold_back(commit& done);
   void keep_undispatched(const retry_key& key);
   std::uint64_t dispatch_boot() const { return draining_ ? never_dispatched : options_.boot.value; }
+  storage::storage_result<void> recover_everything(std::function<void()> on_readable);
   storage::storage_result<void> recover_run(storage::run_open_work&& work);
   storage::storage_result<void> recover_lanes();
 

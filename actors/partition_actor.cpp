@@ -68,12 +68,7 @@ caf::behavior partition_actor::make_behavior() {
 /// Whatever happens, the node that waits is told.
 void partition_actor::recover() {
   const auto on_readable = [me = caf::actor_cast<caf::actor>(this)] { caf::anon_send(me, readable_atom::value); };
-  try {
-    recovered_->set_value(partition_.recover(on_readable));
-  } catch (const std::exception& error) {
-    recovered_->set_value(unexpected(storage::storage_error{
-        storage::storage_errc::corrupt, "partition " + std::to_string(id_.value) + ": " + error.what()}));
-  }
+  recovered_->set_value(partition_.recover(on_readable));
   recovered_.reset();
 }
 

@@ -1,8 +1,10 @@
 // How a partition goes on after a crash: from its rows of open work and the ends of those journals, not from all of them.
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "actors/partition.hpp"
+#include "base/planted.hpp"
 
 namespace evermill::actors {
 namespace {
@@ -10,7 +12,21 @@ constexpr std::size_t lane_batch = 1000;
 constexpr std::string_view lane_prefix = "lane/";
 }  // namespace
 
+/// What could be read of it may not be acted upon: the queue may have given it something to read already.
 storage::storage_result<void> partition::recover(std::function<void()> on_readable) {
+  auto done = [&]() -> storage::storage_result<void> {
+    try {
+      return recover_everything(std::move(on_readable));
+    } catch (const std::exception& error) {
+      return unexpected(storage::storage_error{storage::storage_errc::corrupt,
+                                               "partition " + std::to_string(options_.id.value) + ": " + error.what()});
+    }
+  }();
+  if (!done && !std::exchange(failed_, true)) failure_ = done.error();
+  return done;
+}
+
+storage::storage_result<void> partition::recover_everything(std::function<void()> on_readable) {
   auto state = storage::load_partition_state(store_, options_.id);
   if (!state) return unexpected(state.error());
   last_commit_ = commit_number(state->commit_number());
@@ -22,6 +38,7 @@ storage::storage_result<void> partition::recover(std::function<void()> on_readab
   for (const messages::ConsumedPositions& consumed : state->consumed()) {
     position_tracker tracker(consumed.low_water(), {consumed.handled_ranges().begin(), consumed.handled_ranges().end()});
     if (consumed.source().starts_with(lane_prefix)) {
+      if (planted(bug::forget_lane_positions)) continue;
       const int source = std::stoi(consumed.source().substr(lane_prefix.size()));
       lanes_in_[static_cast<std::uint16_t>(source)] = std::move(tracker);
     } else if (consumed.source() == consumer_->source()) {
@@ -31,6 +48,7 @@ storage::storage_result<void> partition::recover(std::function<void()> on_readab
   if (auto lanes = recover_lanes(); !lanes) return lanes;
   recovery_.emplace(run_number(state->open_work_watermark()), last_run_);
   if (auto done = recover_chunk(); !done) return done;
+  if (planted(bug::drop_timer_at_recovery)) timer_scan_.fire_at = ports_.now();
   set_tick();
   if (failed_) return unexpected(failure_);
   send_work();
@@ -135,7 +153,7 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
 
 /// An activity whose end waits in the inbox of a run that takes no turns is not open any more: nobody runs it again.
 storage::storage_result<void> partition::recover_parked_results(run& r) {
-  if (!r.has_inbox) return {};
+  if (!r.has_inbox || planted(bug::rerun_parked_result)) return {};
   auto rows = storage::scan_parked(store_, options_.id, r.number);
   if (!rows) return unexpected(rows.error());
   for (const auto& [index, parked] : *rows) {
@@ -167,6 +185,11 @@ bool partition::recover_activity(run& r, event_seq seq, open_activity& activity)
   if (scheduled.has_options()) *task->mutable_options() = std::move(*scheduled.mutable_options());
   activity.task = std::move(task);
   if (draining_) return true;
+  if (planted(bug::forget_lost_attempt)) return true;
+  if (planted(bug::redispatch_lost_attempt)) {
+    gathering_.out.tasks.push_back(activity.task);
+    return true;
+  }
   if (activity.boot == never_dispatched || (activity.has_row && activity.not_before > ports_.now())) {
     set_attempt(r, seq, activity, activity.attempt, to_micros(activity.not_before), nullptr);
     return true;
@@ -186,6 +209,7 @@ bool partition::recover_activity(run& r, event_seq seq, open_activity& activity)
 }
 
 storage::storage_result<void> partition::recover_lanes() {
+  if (planted(bug::forget_outbox)) return {};
   for (const auto& [destination, lane] : lanes_out_) {
     for (std::uint64_t after = lane.acknowledged;;) {
       auto rows = storage::scan_outbound(store_, options_.id, partition_id(destination), after, lane_batch);

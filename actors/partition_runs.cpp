@@ -4,6 +4,7 @@
 
 #include "actors/partition.hpp"
 #include "base/check.hpp"
+#include "base/planted.hpp"
 
 namespace evermill::actors {
 namespace {
@@ -69,7 +70,11 @@ void partition::deliver(run& r, messages::Event&& event, const origin& from) {
 }
 
 void partition::give(run& r, messages::Event&& event, const origin& from) {
-  r.time = std::max(r.time, ports_.now());
+  r.time = planted(bug::follow_clock_back) ? ports_.now() : std::max(r.time, ports_.now());
+  if (event.has_timer_fired()) {  // the wall clock may have been set back since
+    const auto timer = r.open.timers.find(event_seq(event.timer_fired().started_seq()));
+    if (timer != r.open.timers.end()) r.time = std::max(r.time, timer->second);
+  }
   r.in_flight.push_back(from);
   if (r.next_work.decisions.empty()) runs_with_work_.push_back(&r);
   r.next_work.decisions.push_back({std::move(event), r.time});
@@ -217,7 +222,9 @@ void partition::park(run& r, messages::Event&& event, const origin& from) {
   parked.set_workflow_id(r.workflow_id);
   parked.set_run_number(r.number.value);
   *parked.mutable_event() = std::move(event);
-  storage::put_parked(gathering_.batch, options_.id, r.number, r.next_parked++, parked);
+  if (!planted(bug::park_in_memory)) {
+    storage::put_parked(gathering_.batch, options_.id, r.number, r.next_parked++, parked);
+  }
   r.has_inbox = true;
   ++r.turns_not_durable;
   gathering_.turns_of.push_back(&r);
@@ -233,6 +240,7 @@ void partition::deliver_parked(run& r) {
   if (!r.has_inbox) return;
   auto rows = storage::scan_parked(store_, options_.id, r.number);
   if (!rows) return corrupt(rows.error());
+  if (planted(bug::forget_parked_event) && rows->size() > 1) rows->pop_back();
   r.next_parked = 0;
   r.parked_left = rows->size();
   for (auto& [index, parked] : *rows) give(r, std::move(*parked.mutable_event()), origin{.parked_index = index});
@@ -312,8 +320,9 @@ void partition::passivate_idle() {
     run& r = *runs_.at(*it++);
     const bool crowded = idle_order_.size() > options_.max_live_instances;
     if (!crowded && r.last_used > limit) return;
-    const bool clean = r.is == run::state::live && r.in_flight.empty() && r.turns_not_durable == 0 &&
-                       r.waiting.empty() && r.open.steps.empty() && !r.has_inbox;
+    const bool durable = r.turns_not_durable == 0 || planted(bug::passivate_dirty);
+    const bool clean = r.is == run::state::live && r.in_flight.empty() && durable && r.waiting.empty() &&
+                       r.open.steps.empty() && !r.has_inbox;
     if (clean) passivate(r);
   }
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "actors/partition.hpp"
+#include "base/planted.hpp"
 
 namespace evermill::actors {
 namespace {
@@ -34,10 +35,11 @@ void partition::on_tick() {
   tick_at_ = {};
   if (failed_) return;
   const timestamp now = ports_.now();
+  const timestamp due = planted(bug::fire_timer_early) ? now + std::chrono::milliseconds(100) : now;
   effects out;
   for (std::size_t n = 0; n < due_timer_limit && !draining_; ++n) {
     refill_timers();
-    if (failed_ || timers_.empty() || timers_.begin()->fire_at > now) break;
+    if (failed_ || timers_.empty() || timers_.begin()->fire_at > due) break;
     auto timer = timers_.extract(timers_.begin());
     timer_scan_ = std::max(timer_scan_, timer.value());
     auto event = std::make_shared<messages::DecisionEvent>();

@@ -5,6 +5,7 @@
 
 #include "actors/partition.hpp"
 #include "base/check.hpp"
+#include "base/planted.hpp"
 
 namespace evermill::actors {
 namespace {
@@ -27,7 +28,8 @@ std::int64_t backoff_us(const messages::RetryPolicy& policy, std::uint32_t next)
 
 bool may_retry(const messages::RetryPolicy& policy, std::uint32_t attempt, const messages::Failure& failure) {
   if (failure.non_retryable()) return false;
-  if (policy.max_attempts() != 0 && attempt >= policy.max_attempts()) return false;
+  const std::uint32_t further = planted(bug::one_attempt_too_many) ? 1 : 0;
+  if (policy.max_attempts() != 0 && attempt >= policy.max_attempts() + further) return false;
   const auto& never = policy.non_retryable_types();
   return std::find(never.begin(), never.end(), failure.type()) == never.end();
 }
@@ -86,7 +88,9 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
     const auto erase_timer = [&](std::uint64_t started) {
       const auto it = r.open.timers.find(event_seq(started));
       if (it == r.open.timers.end()) return;
-      storage::erase_timer(gathering_.batch, options_.id, it->second, r.number, it->first);
+      if (!planted(bug::keep_fired_timer)) {
+        storage::erase_timer(gathering_.batch, options_.id, it->second, r.number, it->first);
+      }
       disarm({it->second, r.number, it->first, r.workflow_id});
     };
     switch (event.event_case()) {
@@ -133,6 +137,12 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
   }
   for (workflow::step_run& step : turn.steps) {
     if (draining_) break;
+    if (planted(bug::speculative_step)) {
+      effects early;
+      early.steps.push_back({r.workflow_id, r.number, step});
+      release(std::move(early));
+      continue;
+    }
     gathering_.out.steps.push_back({r.workflow_id, r.number, std::move(step)});
   }
   for (workflow::log_line& line : turn.log_lines) {
@@ -166,7 +176,7 @@ bool partition::retry(run& r, open_activity& activity, event_seq seq, const mess
   EVERMILL_CHECK(activity.task != nullptr, "an attempt that has ended was dispatched");
   const messages::RetryPolicy& policy = activity.task->options().retry();
   if (!may_retry(policy, activity.attempt, failure)) return false;
-  const std::uint32_t next = activity.attempt + 1;
+  const std::uint32_t next = activity.attempt + (planted(bug::reuse_dispatch_id) ? 0 : 1);
   const bool lost = failure.kind() == messages::Failure::LOST;  // not the activity's fault: no back-off
   const std::int64_t not_before = to_micros(ports_.now()) + (lost ? 0 : backoff_us(policy, next));
   log_.info(about(r), "activity {} (event {}) attempt {} failed: {}; attempt {} follows", activity.task->activity_type(),
@@ -193,8 +203,9 @@ void partition::set_attempt(run& r, event_seq seq, open_activity& activity, std:
   row.set_dispatch_boot(activity.boot);
   row.set_not_before_us(not_before_us);
   if (activity.last_failure) *row.mutable_last_failure() = *activity.last_failure;
-  storage::put_open_activity(gathering_.batch, options_.id, r.number, seq, row);
-  if (!draining_) gathering_.retries.emplace_back(activity.not_before, retry_key{r.number, seq});
+  if (!planted(bug::forget_attempt_row)) storage::put_open_activity(gathering_.batch, options_.id, r.number, seq, row);
+  const timestamp when = planted(bug::ignore_back_off) ? timestamp{} : activity.not_before;
+  if (!draining_) gathering_.retries.emplace_back(when, retry_key{r.number, seq});
   ++r.turns_not_durable;
   gathering_.turns_of.push_back(&r);
   ports_.request_flush();
@@ -258,6 +269,7 @@ void partition::start_run(std::string workflow_id, messages::Event&& event, cons
   header.set_started_us(to_micros(ports_.now()));
   header.set_input_hash(input_hash(started.input()));
   run& r = create_run(std::move(workflow_id), std::move(header));
+  if (planted(bug::header_before_start)) storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
   r.state_known = true;
   if (started.has_parent()) r.parent = started.parent();  // whose cancel may come before the first turn
   if (const workflow_definition* definition = ports_.find_workflow(r.header.workflow_type())) {
@@ -282,7 +294,8 @@ void partition::continue_run(run& r, workflow::turn& turn) {
   if (r.parent) *started.mutable_parent() = *r.parent;
   started.set_continued_from_run_number(r.number.value);
   started.set_random_seed(ports_.random());
-  started.set_cancel_requested(turn.cancel_requested);
+  started.set_cancel_requested(turn.cancel_requested && !planted(bug::drop_cancel_request));
+  if (planted(bug::drop_unread_signals)) turn.unread_signals.clear();
   for (auto& signal : turn.unread_signals) *started.add_carried_signals() = std::move(signal);
 
   messages::InstanceHeader header;
@@ -354,7 +367,7 @@ void partition::close_run(run& r, event_seq turn_first, messages::Event& end) {
 }
 
 void partition::tell_parent(const run& r, const messages::Event& end) {
-  if (!r.parent) return;
+  if (!r.parent || planted(bug::forget_childs_end)) return;
   messages::DecisionEvent told;
   told.set_workflow_id(r.parent->workflow_id());
   told.set_run_number(r.parent->run_number());

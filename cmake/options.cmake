@@ -8,6 +8,7 @@ option(EVERMILL_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(EVERMILL_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(EVERMILL_TCMALLOC "Link evermill's own programs with tcmalloc (faster where threads pass memory on)" ON)
 option(EVERMILL_FUZZ "Build libFuzzer targets instead of the other tests (clang)" OFF)
+option(EVERMILL_PLANTED_BUGS "Build the test that the simulation finds planted bugs (tests/planted)" OFF)
 set(EVERMILL_SANITIZE "" CACHE STRING "Sanitizers for the whole build, for example address,undefined or thread")
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/planted.hpp"
+
 namespace evermill {
 namespace {
 
@@ -47,7 +49,8 @@ result<void, record_error> parse_record(std::string_view key, std::string_view r
   std::uint32_t expected = 0;
   for (int i = 0; i < 4; ++i) expected |= std::uint32_t{bytes[1 + i]} << (8 * i);
   const std::string_view body = record.substr(header_bytes);
-  if (checksum(key, bytes[0], body) != expected) return unexpected(record_error::checksum);
+  const bool good = checksum(key, bytes[0], body) == expected || planted(bug::ignore_checksums);
+  if (!good) return unexpected(record_error::checksum);
   if (!content.ParseFromArray(body.data(), static_cast<int>(body.size()))) return unexpected(record_error::malformed);
   return {};
 }

@@ -1,3 +1,4 @@
+#include "base/planted.hpp"
 #include "messages/record.hpp"
 #include "storage/row_access.hpp"
 #include "storage/rows.hpp"
@@ -64,7 +65,7 @@ storage_result<messages::StoreDescription> boot_store(key_value_store& store, st
     description.set_partition_count(partitions != 0 ? partitions : default_partitions);
     description.set_store_id(make_store_id());
   }
-  description.set_boot_number(description.boot_number() + 1);
+  if (!planted(bug::keep_boot_number) || !*found) description.set_boot_number(description.boot_number() + 1);
   write_batch batch;
   put_description(batch, description);
   if (auto written = store.write(batch); !written) return unexpected(written.error());

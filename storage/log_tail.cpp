@@ -7,13 +7,17 @@
 #include <memory>
 #include <optional>
 
+#include "base/planted.hpp"
+
 namespace evermill::storage {
 namespace {
 
 // The format of RocksDB's logs: blocks of 32 KiB; a record is checksum (4), length (2), type (1), payload.
 constexpr std::size_t block_bytes = 32u << 10;
 constexpr std::size_t header_bytes = 7;
-constexpr unsigned char last_type = 4;  // full, first, middle, last; evermill recycles no logs
+// Full, first, middle, last. Higher ones are of recycled logs, which evermill has none of: RocksDB takes such a record for
+// what an earlier use of the file has left, and so for the log's end. Writes that are torn leave none.
+constexpr unsigned char last_type = 4;
 
 constexpr std::array<std::uint32_t, 256> make_crc32c_table() {
   std::array<std::uint32_t, 256> table{};
@@ -58,39 +62,57 @@ bool good_record_at(std::string_view block, std::size_t at) {
   return masked(crc32c(block.substr(at + header_bytes - 1, covered))) == found->checksum;
 }
 
-}  // namespace
+bool is_zeroes(const header& of) { return of.type == 0 && of.size == header_bytes; }
 
-bool hides_a_good_record(std::string_view last_block, log_kind kind) {
-  std::size_t at = 0;
-  while (true) {
-    const auto found = header_at(last_block, at);
-    if (!found) return false;
-    const bool zeroes = found->type == 0 && found->size == header_bytes;
-    if (zeroes && kind == log_kind::manifest) return false;
-    if (zeroes || found->size > last_block.size() - at) break;
-    at += found->size;
-  }
-  for (++at; at < last_block.size(); ++at) {
-    if (good_record_at(last_block, at)) return true;
+bool good_record_from(std::string_view block, std::size_t at) {
+  for (; at < block.size(); ++at) {
+    if (good_record_at(block, at)) return true;
   }
   return false;
 }
 
+/// Are there zeroes in place of a record? RocksDB skips the rest of such a block without a word.
+bool breaks_off(std::string_view block) {
+  for (std::size_t at = 0;;) {
+    const auto found = header_at(block, at);
+    if (!found || is_zeroes(*found) || found->size > block.size() - at) return found && is_zeroes(*found);
+    at += found->size;
+  }
+}
+
+}  // namespace
+
+bool hides_a_good_record(std::string_view block, log_kind kind) {
+  if (planted(bug::take_damage_for_a_torn_tail)) return false;
+  std::size_t at = 0;
+  while (true) {
+    const auto found = header_at(block, at);
+    if (!found) return false;
+    if (is_zeroes(*found) && kind == log_kind::manifest) return false;
+    if (found->type > last_type) return true;
+    if (is_zeroes(*found) || found->size > block.size() - at) break;
+    at += found->size;
+  }
+  return good_record_from(block, at + 1);
+}
+
 rocksdb::Status check_log_tail(rocksdb::Env& env, const std::string& file, log_kind kind) {
-  std::uint64_t size = 0;
-  rocksdb::Status status = env.GetFileSize(file, &size);
-  if (status.IsNotFound() || status.IsPathNotFound()) return rocksdb::Status::OK();
-  const std::size_t rest = size % block_bytes;
-  if (!status.ok() || rest == 0) return status;
   std::unique_ptr<rocksdb::SequentialFile> in;
-  status = env.NewSequentialFile(file, &in, rocksdb::EnvOptions());
+  rocksdb::Status status = env.NewSequentialFile(file, &in, rocksdb::EnvOptions());
   if (status.IsNotFound() || status.IsPathNotFound()) return rocksdb::Status::OK();
-  if (status.ok()) status = in->Skip(size - rest);
-  std::string buffer(rest, '\0');
-  rocksdb::Slice block;
-  if (status.ok()) status = in->Read(rest, &block, buffer.data());
-  if (!status.ok() || !hides_a_good_record({block.data(), block.size()}, kind)) return status;
-  return rocksdb::Status::Corruption(file, "a record that is not whole is followed by one that is");
+  std::string buffer(block_bytes, '\0');
+  bool ended = false;
+  while (status.ok()) {
+    rocksdb::Slice read;
+    status = in->Read(block_bytes, &read, buffer.data());
+    const std::string_view block(read.data(), read.size());
+    if (!status.ok() || block.empty()) break;
+    if (ended ? good_record_from(block, 0) : hides_a_good_record(block, kind)) {
+      return rocksdb::Status::Corruption(file, "a record that is not whole is followed by one that is");
+    }
+    ended = ended || (kind == log_kind::commits && breaks_off(block));
+  }
+  return status;
 }
 
 }  // namespace evermill::storage

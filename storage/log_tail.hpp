@@ -18,11 +18,12 @@ enum class log_kind {
 };
 
 /// RocksDB takes a record of a log's last block that seems to reach beyond the end for one that a crash has torn, and a
-/// header of zeroes for the end, and drops what follows. `last_block` is what lies behind the last multiple of 32 KiB.
-/// True where a good record follows such a one: then it was damaged, and what follows was acknowledged.
-bool hides_a_good_record(std::string_view last_block, log_kind kind);
+/// header of zeroes or one that seems to be of a recycled log for the end, and drops what follows. A block has 32 KiB, the
+/// last one perhaps less. True where a good record follows such a one, or no write could have left it: then it was damaged,
+/// and what it held was acknowledged.
+bool hides_a_good_record(std::string_view block, log_kind kind);
 
-/// The same for a file. A file that is gone, or ends with its block, hides nothing.
+/// The same for a file, in all its blocks. A file that is gone hides nothing.
 rocksdb::Status check_log_tail(rocksdb::Env& env, const std::string& file, log_kind kind);
 
 }  // namespace evermill::storage

@@ -17,6 +17,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/planted.hpp"
 #include "storage/counting_file_system.hpp"
 #include "storage/log_tail.hpp"
 #include "storage/rocksdb_lines.hpp"
@@ -210,7 +211,7 @@ class rocksdb_cursor final : public cursor {
   std::string_view value() const override { return {rows_->value().data(), rows_->value().size()}; }
   void next() override { rows_->Next(); }
   storage_result<void> status() const override {
-    if (rows_->status().ok()) return {};
+    if (rows_->status().ok() || planted(bug::read_error_is_the_end)) return {};
     return unexpected(to_error(rows_->status(), directory_));
   }
 
@@ -263,9 +264,10 @@ class rocksdb_store final : public key_value_store {
                                                             "\": an earlier write failed; open the store anew"});
     }
     rocksdb::WriteBatch rows(batch.bytes() + 64);
-    batch.for_each(writer{*this, rows});
     rocksdb::WriteOptions how;
-    how.sync = options_.sync;
+    how.sync = options_.sync && !planted(bug::skip_sync);
+    batch.for_each(writer{*this, rows, how});
+    if (planted(bug::lose_last_record)) static_cast<void>(rows.RollbackToSavePoint());
     const rocksdb::Status status = db_->Write(how, &rows);
     if (!status.ok()) {
       failed_ = true;
@@ -286,6 +288,8 @@ class rocksdb_store final : public key_value_store {
   std::unique_ptr<cursor> scan(family f, std::string_view from, std::string_view to) const override {
     rocksdb::ReadOptions how;
     how.total_order_seek = f != family::journal || !within_one_run(from, to);
+    // There are none here, and RocksDB before 8.6 loses a table's read error where it looks for them.
+    how.ignore_range_deletions = true;
     std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator(how, handle(f)));
     rows->Seek(rocksdb::Slice(from.data(), from.size()));
     return std::make_unique<rocksdb_cursor>(std::move(rows), std::string(to), options_.directory);
@@ -330,7 +334,14 @@ class rocksdb_store final : public key_value_store {
   struct writer {
     rocksdb_store& store;
     rocksdb::WriteBatch& rows;
+    rocksdb::WriteOptions& how;
     void put(family f, std::string_view key, std::string_view value) {
+      if (planted(bug::skip_sync_of_one_family) && f == family::outbox) how.sync = false;
+      if (planted(bug::lose_last_record)) rows.SetSavePoint();
+      if (planted(bug::split_batch) && f == family::partitions) {
+        static_cast<void>(store.db_->Write(how, &rows));
+        rows.Clear();
+      }
       rows.Put(store.handle(f), {key.data(), key.size()}, {value.data(), value.size()});
     }
     void erase(family f, std::string_view key) { rows.Delete(store.handle(f), {key.data(), key.size()}); }
@@ -345,6 +356,7 @@ class rocksdb_store final : public key_value_store {
     db.create_missing_column_families = true;
     // A bad record that is followed by a good one is corruption; only what a crash can tear off is forgiven.
     db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+    if (planted(bug::skip_damaged_records)) db.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
     db.track_and_verify_wals_in_manifest = true;
     db.max_total_wal_size = max_wal_bytes;
     db.db_write_buffer_size = options_.memtable_bytes;

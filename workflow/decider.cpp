@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/planted.hpp"
 #include "workflow/conversions.hpp"
 #include "workflow/runtime_impl.hpp"
 
@@ -125,6 +126,7 @@ std::optional<divergence> decider::replay(messages::TurnRecord&& journal) {
   rt.handle(made, from_micros(journal.time_us()));
   rt.replaying_ = false;
   rt.new_steps_.clear();
+  if (planted(bug::no_replay_comparison)) return std::nullopt;
   const int both = std::min(made.events_size(), journal.events_size());
   for (int i = 1; i < both; ++i) {
     if (identity_of(made.events(i)) != identity_of(journal.events(i))) {

@@ -176,5 +176,19 @@ TEST(Commit, WhatCannotBeReadStopsThePartitionAndSaysSo) {
   EXPECT_THAT(rig.answers, IsEmpty());
 }
 
+TEST(Commit, APartitionThatCouldNotRecoverDoesNothing) {
+  partition_rig rig(test_workflows());
+  rig.start("a", "asks", "0");
+  rig.settle();
+  rig.corrupt_row(storage::family::open_work);
+  ASSERT_FALSE(rig.reopen(partition_rig::crash::loses_queue));
+  const std::uint64_t commits = rig.commits();
+  rig.start("b", "reads_two", "0", 1);
+  rig.settle();
+  EXPECT_TRUE(rig.subject().failed());
+  EXPECT_EQ(rig.commits(), commits);
+  EXPECT_THAT(rig.answers, IsEmpty());
+}
+
 }  // namespace
 }  // namespace evermill::actors

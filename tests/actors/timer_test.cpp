@@ -28,6 +28,19 @@ TEST(Timer, FiresAtItsTimeAndNotBefore) {
   EXPECT_EQ(rig.rows(storage::family::timers), 0U);
 }
 
+TEST(Timer, WakesNobodyBeforeItsTimeThoughTheClockIsSetBackMeanwhile) {
+  partition_rig rig(test_workflows());
+  rig.start("w", "sleeper", "1");
+  rig.settle();
+  const timestamp due = rig.now() + 60s;
+  while (rig.now() < due) ASSERT_TRUE(rig.tick());
+  rig.advance(-30s);  // the timer has fired, and its event is on the way
+  rig.settle();
+  const auto journal = rig.journal(run_number(1));
+  ASSERT_EQ(fired(rig, run_number(1)), 1U);
+  EXPECT_EQ(from_micros(journal.back().record.time_us()), due);
+}
+
 TEST(Timer, OneThatIsNotDurableIsNotArmed) {
   partition_rig rig(test_workflows());
   rig.start("w", "naps", "1");

@@ -37,14 +37,17 @@ std::string text_of(const durable_journal& journal) {
 void simulation::calm_down() {
   if (wrong()) return;
   calm_ = true;
+  disk_busy_until_ = {};
   disk_.clear_fault();
   definitions_ = all_definitions_;
   backend_.set_serves(true);
   hooks().changed_from_leaf = -1;
   run_to_rest();
+  check_memory();
   for (int round = 0; round < settle_rounds && !wrong(); ++round) {
     if (!settle_open_executions()) return;
     run_to_rest();
+    check_memory();
   }
   for (const auto& [id, journal] : store_.journals()) {
     if (wrong() || journal.ended) continue;
@@ -58,6 +61,13 @@ void simulation::run_to_rest() {
     if (!act() && !run_scheduler()) return;
   }
   record_.finding("does not come to rest");
+}
+
+/// Waiting is free: once nothing more happens by itself, every execution that waits is on the disk only.
+void simulation::check_memory() {
+  if (wrong()) return;
+  const std::size_t live = node_->statistics().live_instances;
+  if (live != 0) record_.finding(std::to_string(live) + " executions wait in memory");
 }
 
 /// Gives each execution that is open what it waits for. Returns whether any is.
@@ -92,6 +102,7 @@ bool simulation::settle_open_executions() {
 /// After each restart: what is durable is what the programs would have done.
 void simulation::check_journals() {
   for (const auto& [id, journal] : store_.journals()) {
+    if (std::exchange(turns_checked_[id], journal.turns.size()) == journal.turns.size()) continue;
     const prediction p = predict(journal.workflow_id, id.run, journal.turns);
     if (!p.mismatch.empty()) record_.finding(name_of(id, journal) + ": " + p.mismatch + text_of(journal));
   }
@@ -99,6 +110,8 @@ void simulation::check_journals() {
 
 void simulation::check_everything() {
   if (wrong()) return;
+  hooks().boot = 0;
+  store_.consumed().check_the_rest();
   clients_->check_all_answered();
   clients_->check_acknowledged();
   store_.check_contents();
@@ -157,6 +170,12 @@ void simulation::check_children(const run_id& id, const durable_journal& journal
       parent != nullptr ? parent->event(started.parent().initiated_seq()) : nullptr;
   if (initiated == nullptr || !initiated->has_start_child_workflow_execution_initiated()) {
     return record_.finding(name_of(id, journal) + " has no parent that asked for it");
+  }
+  for (const messages::TurnRecord& turn : parent->turns) {
+    const messages::Event& told = turn.events(0);
+    if (told.start_child_workflow_execution_failed().initiated_seq() == started.parent().initiated_seq()) {
+      record_.finding(name_of(id, journal) + ": its parent was told that it could not start");
+    }
   }
   if (journal.last_event().has_workflow_execution_continued_as_new()) return;
   const std::string result = journal.last_event().workflow_execution_completed().result().data();

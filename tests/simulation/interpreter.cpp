@@ -119,6 +119,11 @@ task<void> run_node(context ctx, node_ptr n, text out) {
 }  // namespace
 
 task<std::string> run_program(context ctx, program what) {
+  if (hooks().boot != 0) {
+    std::uint64_t& boot = hooks().begun[ctx.run_id()];
+    if (ctx.replaying() && boot == hooks().boot) ++hooks().woken;
+    boot = hooks().boot;
+  }
   text out = std::make_shared<std::string>(what.so_far);
   node_ptr body = std::make_shared<const node>(what.body);
   std::exception_ptr canceled;
@@ -136,7 +141,7 @@ task<std::string> run_program(context ctx, program what) {
   }
   if (canceled && what.on_cancel < 2) std::rethrow_exception(canceled);
   if (canceled) *out += "canceled;";
-  if (!canceled && what.rounds > 0) {
+  if (what.rounds > 0) {
     program next = what;
     --next.rounds;
     next.so_far = digest(*out) + ";";

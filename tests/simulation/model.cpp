@@ -26,6 +26,7 @@ struct cell {
   kind what = kind::call;
   std::uint64_t seq = 0;  // of its command; 0: a wait without a limit
   std::string name;
+  std::int64_t fire_at_us = 0;  // of a timer
   enum class state : std::uint8_t { pending, value, failure, canceled } is = state::pending;
   std::string text;  // the value, or the failure's type
   bool has_value = false;
@@ -194,6 +195,7 @@ class walker {
     expect(found != open_.end(), "timer " + std::to_string(seq) + " is not open");
     const cell_ptr c = found->second;
     expect(c->what == cell::kind::sleep || c->what == cell::kind::wait, "what ends is no timer");
+    expect(turns_[turn_].time_us() >= c->fire_at_us, "the timer fires before its time");
     open_.erase(found);
     std::erase(waits_, c);
     settle(c, cell::state::value, "", false);
@@ -246,9 +248,10 @@ class walker {
     return c;
   }
 
-  void start_timer(std::int64_t micros) {
+  std::int64_t start_timer(std::int64_t micros) {
     const std::int64_t fire_at = command(E::kTimerStarted).timer_started().fire_at_us();
     expect(fire_at == turns_[turn_].time_us() + micros, "the timer is for another time");
+    return fire_at;
   }
 
   cell_ptr start_wait(const node& n) {
@@ -263,7 +266,7 @@ class walker {
       return c;
     }
     if (n.micros > 0) {
-      start_timer(n.micros);
+      c->fire_at_us = start_timer(n.micros);
       c->seq = seq_;
       open_.emplace(c->seq, c);
     }
@@ -284,8 +287,10 @@ class walker {
       return open(cell::kind::step, {});
     }
     if (n.op == "sleep") {
-      start_timer(n.micros);
-      return open(cell::kind::sleep, {});
+      const std::int64_t fire_at = start_timer(n.micros);
+      cell_ptr c = open(cell::kind::sleep, {});
+      c->fire_at_us = fire_at;
+      return c;
     }
     if (n.op == "wait") return start_wait(n);
     const auto& initiated =
@@ -397,7 +402,7 @@ class walker {
     if (canceled && what.on_cancel < 2) {
       command(E::kWorkflowExecutionCanceled);
       p.is = prediction::fate::canceled;
-    } else if (!canceled && what.rounds > 0) {
+    } else if (what.rounds > 0) {
       program next = what;
       --next.rounds;
       next.so_far = digest(out_) + ";";

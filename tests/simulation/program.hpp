@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,12 @@ struct interpreter_hooks {
   std::int64_t (*step_value)() = nullptr;
   /// Makes replays ask for one activity more at each leaf from this id on, as changed code would. Negative: no.
   std::int64_t changed_from_leaf = -1;
+
+  /// Counts executions that were put away and woken up again by the same process: its boot, and the boot in which each
+  /// run was last begun. 0: not now.
+  std::uint64_t boot = 0;
+  std::uint64_t woken = 0;
+  std::map<std::string, std::uint64_t> begun{};
 };
 interpreter_hooks& hooks();
 

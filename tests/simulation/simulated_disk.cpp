@@ -21,6 +21,28 @@ IOStatus power_is_off() { return IOStatus::IOError("the power was cut"); }
 IOStatus disk_is_full() { return IOStatus::NoSpace("no space left on the simulated disk"); }
 IOStatus disk_error() { return IOStatus::IOError("the simulated disk failed"); }
 
+/// Of RocksDB's logs: blocks of 32 KiB; a record is checksum (4 bytes), length (2), type (1), payload.
+constexpr std::size_t log_block_bytes = 32u << 10;
+constexpr std::size_t log_header_bytes = 7;
+constexpr std::size_t log_length_at = 4;
+
+/// Where the records of a log begin. What their headers say decides where the log ends, and they are few of its bytes.
+std::vector<std::size_t> record_headers(const std::string& name, const std::string& data) {
+  std::vector<std::size_t> found;
+  if (!name.ends_with(".log") && name.find("/MANIFEST-") == std::string::npos) return found;
+  for (std::size_t at = 0; at + log_header_bytes <= data.size();) {
+    const std::size_t left = log_block_bytes - at % log_block_bytes;
+    if (left < log_header_bytes) {
+      at += left;
+      continue;
+    }
+    found.push_back(at);
+    const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(data[at + i])); };
+    at += log_header_bytes + (byte(4) | byte(5) << 8);
+  }
+  return found;
+}
+
 std::string without_trailing_slash(const std::string& path) {
   return !path.empty() && path.back() == '/' ? path.substr(0, path.size() - 1) : path;
 }
@@ -45,6 +67,7 @@ class simulated_disk::writable_file final : public rocksdb::FSWritableFile {
     if (generation_ != disk_.generation_) return power_is_off();
     const std::size_t written = v.what == fault::none ? data.size() : data.size() * v.part / parts;
     file_->data.append(data.data(), written);
+    file_->written_in = generation_;
     return status_of(v.what);
   }
   IOStatus Append(const Slice& data, const IOOptions& options, const rocksdb::DataVerificationInfo&,
@@ -162,6 +185,7 @@ class simulated_disk::file_system final : public rocksdb::FileSystem {
   IOStatus NewWritableFile(const std::string& name, const FileOptions&, std::unique_ptr<rocksdb::FSWritableFile>* out,
                            IODebugContext*) override {
     const std::lock_guard lock(disk_.mutex_);
+    if (!disk_.keeps_options_files_ && name.find("/OPTIONS-") != std::string::npos) return disk_error();
     const verdict v = disk_.begin_operation(disk_.generation_, true);
     if (v.what != fault::none) return writable_file::status_of(v.what);
     auto file = std::make_shared<inode>();
@@ -306,6 +330,8 @@ void simulated_disk::enter(const std::string& name, inode_ptr file) {
 
 void simulated_disk::cut_power(loss how, const chooser& choose) {
   const std::lock_guard lock(mutex_);
+  forget_open_files();
+  if (how == loss::none) return;
   const std::uint64_t kept = how == loss::all ? 0 : choose(changes_.size() + 1);
   for (std::uint64_t i = 0; i < kept; ++i) {
     if (changes_[i].file) {
@@ -328,9 +354,71 @@ void simulated_disk::cut_power(loss how, const chooser& choose) {
     file = std::move(left);
   }
   entries_ = durable_entries_;
+}
+
+/// With the mutex held. The process that had them is gone.
+void simulated_disk::forget_open_files() {
   planned_ = fault::none;
   struck_ = false;
   ++generation_;
+}
+
+simulated_disk::harm simulated_disk::do_damage(const chooser& choose) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  std::string newest_log;
+  for (const auto& [name, file] : entries_) {
+    if (file->data.empty()) continue;
+    names.push_back(name);
+    if (name.ends_with(".log")) newest_log = name;  // they are numbered
+  }
+  if (names.empty()) return {};
+  harm done;
+  done.file = names[choose(names.size())];
+  const std::uint64_t luck = choose(10);
+  // The ends of the newest log and of the manifest have no witness but themselves: a file that ends too early looks like
+  // one that was torn.
+  const bool manifest = done.file.find("/MANIFEST-") != std::string::npos;
+  done.what = done.file == newest_log || luck < 6 ? damage::flipped_bit : luck < 8 ? damage::cut_file : damage::lost_file;
+  if (manifest && done.what == damage::cut_file) done.what = damage::flipped_bit;
+  inode& file = *entries_[done.file];
+  done.at = choose(file.data.size());
+  const std::vector<std::size_t> headers = record_headers(done.file, file.data);
+  if (!headers.empty() && choose(2) == 0) done.at = headers[choose(headers.size())] + choose(log_header_bytes);
+  const std::size_t last = headers.empty() ? 0 : headers.back();
+  done.manifest_seems_torn = manifest && done.at >= last + log_length_at && done.at < last + log_length_at + 2;
+  if (done.what == damage::flipped_bit) file.data[done.at] ^= static_cast<char>(1 << choose(8));
+  if (done.what == damage::cut_file) {
+    file.data.resize(done.at);
+    file.synced = std::min<std::size_t>(file.synced, done.at);
+  }
+  if (done.what == damage::lost_file) {
+    durable_entries_.erase(done.file);
+    entries_.erase(done.file);
+  }
+  return done;
+}
+
+/// Copies of the files as the process sees them, as directory and data are durable.
+class simulated_disk::snapshot {
+ public:
+  std::map<std::string, inode> files;
+};
+
+std::shared_ptr<const simulated_disk::snapshot> simulated_disk::save() const {
+  const std::lock_guard lock(mutex_);
+  auto saved = std::make_shared<snapshot>();
+  for (const auto& [name, file] : entries_) saved->files.emplace(name, *file);
+  return saved;
+}
+
+void simulated_disk::restore(const snapshot& saved) {
+  const std::lock_guard lock(mutex_);
+  forget_open_files();
+  entries_.clear();
+  changes_.clear();
+  for (const auto& [name, file] : saved.files) entries_.emplace(name, std::make_shared<inode>(file));
+  durable_entries_ = entries_;
 }
 
 void simulated_disk::plan_fault(fault what, std::uint64_t after, const chooser& choose) {
@@ -360,7 +448,7 @@ std::uint64_t simulated_disk::unsynced_log_bytes() const {
   const std::lock_guard lock(mutex_);
   std::uint64_t bytes = 0;
   for (const auto& [name, file] : entries_) {
-    if (!name.ends_with(".log")) continue;
+    if (!name.ends_with(".log") || file->written_in != generation_) continue;
     const auto durable = durable_entries_.find(name);
     bytes += durable != durable_entries_.end() && durable->second == file ? file->data.size() - file->synced
                                                                          : file->data.size();

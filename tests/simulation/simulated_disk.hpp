@@ -31,6 +31,21 @@ class simulated_disk {
   enum class loss : std::uint8_t {
     all,   ///< all of them are gone
     some,  ///< of each file a prefix is there; of the changes of the directory the first few
+    none,  ///< only the process died: the operating system still has everything, and may lose it later
+  };
+  /// What a disk may do to bytes that it had promised to keep.
+  enum class damage : std::uint8_t {
+    flipped_bit,
+    cut_file,   ///< its end is gone
+    lost_file,  ///< all of it is gone
+  };
+  /// What was damaged; `file` is empty where there was nothing to damage.
+  struct harm {
+    damage what = damage::flipped_bit;
+    std::string file;
+    std::uint64_t at = 0;  ///< the byte
+    /// The length of the manifest's last record has changed: it can't be told from a write that was torn.
+    bool manifest_seems_torn = false;
   };
 
   simulated_disk();
@@ -41,6 +56,17 @@ class simulated_disk {
   /// The power goes and comes back. Files that are open stay useless for ever.
   void cut_power(loss how, const chooser& choose);
 
+  /// Damages one durable file. While the disk is used by nobody.
+  harm do_damage(const chooser& choose);
+  /// As it is now, to be put back later; also while it is used by nobody. Putting it back makes open files useless.
+  class snapshot;
+  std::shared_ptr<const snapshot> save() const;
+  void restore(const snapshot& saved);
+
+  /// RocksDB writes a file of its options at each opening, and reads it back: a fifth of a life's time, for a file that
+  /// it does without. False: it can't be created.
+  void keep_options_files(bool kept) { keeps_options_files_ = kept; }
+
   /// Plans a fault for the operation `after` operations from now (0: the next one). Replaces an earlier plan.
   void plan_fault(fault what, std::uint64_t after, const chooser& choose);
   void clear_fault();
@@ -49,13 +75,14 @@ class simulated_disk {
 
   /// Writing operations so far: appends, syncs, creations, renames, removals.
   std::uint64_t operations() const;
-  /// Bytes of logs (`*.log`) that a power cut now could take.
+  /// Bytes that this process has written to logs (`*.log`) and a power cut now could take.
   std::uint64_t unsynced_log_bytes() const;
 
  private:
   struct inode {
     std::string data;
     std::size_t synced = 0;
+    std::uint64_t written_in = 0;  // by its generation: the process that wrote to it last
   };
   using inode_ptr = std::shared_ptr<inode>;
   struct change {  // of the directory, not synced yet
@@ -74,6 +101,7 @@ class simulated_disk {
 
   verdict begin_operation(std::uint64_t generation, bool needs_space);
   void enter(const std::string& name, inode_ptr file);
+  void forget_open_files();
 
   mutable std::mutex mutex_;
   std::map<std::string, inode_ptr> entries_;          // as the running process sees them
@@ -87,6 +115,7 @@ class simulated_disk {
   std::uint64_t planned_at_ = 0;
   std::uint64_t planned_part_ = 0;
   bool struck_ = false;
+  bool keeps_options_files_ = true;
 
   std::shared_ptr<file_system> file_system_;
   std::unique_ptr<rocksdb::Env> env_;

@@ -35,6 +35,37 @@ void simulated_clock::advance_to(timestamp when) {
 
 // --- the queue
 
+namespace {
+
+/// Tells what was delivered.
+class watched_consumer final : public queue::consumer {
+ public:
+  watched_consumer(std::unique_ptr<queue::consumer> real, partition_id of, consumption& told)
+      : real_(std::move(real)), of_(of), told_(told) {}
+
+  const std::string& source() const override { return real_->source(); }
+  std::size_t poll(std::vector<queue::item>& out, std::size_t limit) override {
+    const std::size_t before = out.size();
+    const std::size_t count = real_->poll(out, limit);
+    for (std::size_t i = before; i < out.size(); ++i) told_.on_delivered(of_, source(), out[i]);
+    return count;
+  }
+  void acknowledge(queue::position through) override { real_->acknowledge(through); }
+
+ private:
+  const std::unique_ptr<queue::consumer> real_;
+  const partition_id of_;
+  consumption& told_;
+};
+
+}  // namespace
+
+std::unique_ptr<queue::consumer> simulated_queue::consume(partition_id partition, queue::position after,
+                                                          std::function<void()> on_readable) {
+  auto real = real_->consume(partition, after, std::move(on_readable));
+  return std::make_unique<watched_consumer>(std::move(real), partition, store_.consumed());
+}
+
 bool simulated_queue::publish(partition_id partition, std::shared_ptr<const messages::DecisionEvent> event) {
   return publish(partition, std::span(&event, 1));
 }
@@ -59,6 +90,15 @@ void simulated_queue::check(partition_id partition, const messages::DecisionEven
     const auto row = storage::scan_outbound(store_.durable_rows(), source, partition, event.lane().number() - 1, 1);
     const bool durable = row && row->size() == 1 && row->front().first == event.lane().number();
     if (!durable) record_.finding("a message between partitions was sent that is not durable, for " + event.workflow_id());
+  }
+  if (event.event().has_timer_fired()) {
+    const durable_journal* journal = store_.journal(partition.value, event.run_number());
+    const auto* timer = journal != nullptr ? journal->event(event.event().timer_fired().started_seq()) : nullptr;
+    if (timer == nullptr || !timer->has_timer_started()) {
+      record_.finding("a timer of " + event.workflow_id() + " fired before it was durable");
+    } else if (to_micros(time_.now()) < timer->timer_started().fire_at_us()) {
+      record_.finding("a timer of " + event.workflow_id() + " fired before its time");
+    }
   }
   if (event.event().has_marker_recorded()) {
     const durable_journal* journal = store_.journal(partition.value, event.run_number());
@@ -102,6 +142,9 @@ void simulated_backend::check_durable(const messages::ActivityTask& task) {
     for (const auto& [seq, activity] : (*work)->activities) {
       if (seq.value == task.scheduled_seq()) row = &activity;
     }
+  }
+  if (row != nullptr && row->attempt() == task.attempt() && to_micros(time_.now()) < row->not_before_us()) {
+    record_.finding(name + " is dispatched before its time");
   }
   const bool first = row == nullptr && task.attempt() == 1 && task.dispatch_boot() == scheduled.dispatch_boot();
   const bool later = row != nullptr && row->attempt() == task.attempt() && row->dispatch_boot() == task.dispatch_boot();

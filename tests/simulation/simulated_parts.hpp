@@ -36,20 +36,18 @@ class simulated_clock final : public clock {
   alarm_id last_ = 0;
 };
 
-/// The production queue of one boot, with repeats. What goes from partition to partition must be durable in the outbox.
+/// A queue during one boot, with repeats. What goes from partition to partition must be durable in the outbox.
 class simulated_queue final : public queue::decision_queue {
  public:
-  simulated_queue(std::unique_ptr<queue::decision_queue> real, const observed_store& store, run_record& record,
-                  std::function<bool()> repeat)
-      : real_(std::move(real)), store_(store), record_(record), repeat_(std::move(repeat)) {}
+  simulated_queue(std::shared_ptr<queue::decision_queue> real, observed_store& store, const clock& time,
+                  run_record& record, std::function<bool()> repeat)
+      : real_(std::move(real)), store_(store), time_(time), record_(record), repeat_(std::move(repeat)) {}
 
   bool publish(partition_id partition, std::shared_ptr<const messages::DecisionEvent> event) override;
   bool publish(partition_id partition, std::span<const std::shared_ptr<const messages::DecisionEvent>> events) override;
   std::size_t backlog(partition_id partition) const override { return real_->backlog(partition); }
   std::unique_ptr<queue::consumer> consume(partition_id partition, queue::position after,
-                                           std::function<void()> on_readable) override {
-    return real_->consume(partition, after, std::move(on_readable));
-  }
+                                           std::function<void()> on_readable) override;
   void close() override {
     closed_ = true;
     real_->close();
@@ -58,8 +56,9 @@ class simulated_queue final : public queue::decision_queue {
  private:
   void check(partition_id partition, const messages::DecisionEvent& event);
 
-  std::unique_ptr<queue::decision_queue> real_;
-  const observed_store& store_;
+  std::shared_ptr<queue::decision_queue> real_;
+  observed_store& store_;
+  const clock& time_;
   run_record& record_;
   std::function<bool()> repeat_;
   bool closed_ = false;

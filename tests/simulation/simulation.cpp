@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "plugins/queue/memory/memory_queue.hpp"
-#include "storage/rocksdb_store.hpp"
 #include "storage/rows.hpp"
 
 namespace evermill::simulation {
@@ -13,7 +12,9 @@ namespace {
 
 constexpr std::uint64_t max_happenings = 4000;
 constexpr int happenings_while_stopping = 40;
+constexpr std::uint64_t slowest_last_write_us = 200'000;
 constexpr std::uint64_t operations_while_opening = 60;
+constexpr std::uint64_t lives_with_options_files = 64;  // one in so many
 constexpr std::size_t small_cache_bytes = 256u << 10;
 
 std::string numbered(std::string_view of, std::uint64_t number) {
@@ -52,7 +53,14 @@ simulation::simulation(const settings& how)
     record_.trace("run " + std::to_string(chosen) + " of " + std::to_string(waiting));
     return static_cast<std::size_t>(chosen);
   };
+  options_.committer_waits = [this] {
+    if (disk_is_busy()) record_.count("fault: slow write");
+    return disk_is_busy();
+  };
   clients_ = std::make_unique<clients>(store_, partitions_, record_);
+  if (chance(50)) kept_queue_ = std::make_shared<kept_queue>(partitions_);
+  disk_.keep_options_files(how.seed % lives_with_options_files == 0);
+  if (how.disk_fault != simulated_disk::fault::none) disk_.plan_fault(how.disk_fault, how.fail_at, choose_);
   plan_requests();
 }
 
@@ -61,16 +69,27 @@ simulation::~simulation() { kill(); }
 // --- the process
 
 void simulation::boot() {
-  for (int attempt = 0; !wrong(); ++attempt) {
-    if (!open_store()) {
-      if (!disk_.fault_struck()) return;  // told as a finding
-      disk_.cut_power(simulated_disk::loss::some, choose_);
-      record_.count("fault: while opening");
-      continue;
-    }
-    start_node();
-    return;
+  while (!wrong()) {
+    if (open_store() && start_node()) return;
+    if (!wrong()) after_a_failed_boot();
   }
+}
+
+/// A fault struck meanwhile; anything else has been told as a finding.
+void simulation::after_a_failed_boot() {
+  record_.count("fault: while opening");
+  kill();
+  look_at_damage();
+  lose_power();
+}
+
+storage::rocksdb_options simulation::store_options() const {
+  storage::rocksdb_options how;
+  how.directory = "/simulated";
+  how.env = disk_.env();
+  how.manual_background_work = true;
+  how.block_cache_bytes = small_cache_bytes;
+  return how;
 }
 
 bool simulation::open_store() {
@@ -78,12 +97,7 @@ bool simulation::open_store() {
     store_.attach_memory();
     return true;
   }
-  storage::rocksdb_options how;
-  how.directory = "/simulated";
-  how.env = disk_.env();
-  how.manual_background_work = true;
-  how.block_cache_bytes = small_cache_bytes;
-  auto opened = storage::open_rocksdb_store(how);
+  auto opened = storage::open_rocksdb_store(store_options());
   if (!opened) {
     if (!disk_.fault_struck()) record_.finding("the store does not open: " + opened.error().message);
     return false;
@@ -92,17 +106,23 @@ bool simulation::open_store() {
   return !wrong();
 }
 
-void simulation::start_node() {
+bool simulation::start_node() {
   const auto make_id = [this] { return make_uuid(*node_random_); };
   const auto description = storage::boot_store(store_, partitions_, make_id);
   if (!description) {
-    if (!disk_.fault_struck()) return record_.finding("the store does not boot: " + description.error().message);
-    return crash();
+    const bool expected = disk_.fault_struck() || store_.failed() || store_.damage_was_read();
+    if (!expected) record_.finding("the store does not boot: " + description.error().message);
+    return false;
   }
+  if (store_.damage_was_read()) record_.finding("a damaged description was taken for good");
   record_.count("boot");
   options_.boot = boot_number(description->boot_number());
-  queue_ = std::make_unique<simulated_queue>(queue::make_memory_queue(options_.boot, partitions_), store_, record_,
+  std::shared_ptr<queue::decision_queue> queue = kept_queue_;
+  if (!kept_queue_) queue = queue::make_memory_queue(options_.boot, partitions_);
+  if (kept_queue_) kept_queue_->reopen();
+  queue_ = std::make_unique<simulated_queue>(std::move(queue), store_, clock_, record_,
                                              [this] { return !calm_ && settings_.faults && chance(3); });
+  hooks().boot = options_.boot.value;
   alive_ = true;
   draining_ = false;
   backend_.set_alive(true);
@@ -126,8 +146,10 @@ void simulation::start_node() {
   try {
     node_ = std::make_unique<actors::node>(std::move(parts), options_);
   } catch (const std::runtime_error& why) {
-    record_.finding(std::string("the node does not recover: ") + why.what());
+    if (!store_.damage_was_read()) record_.finding(std::string("the node does not recover: ") + why.what());
+    return false;
   }
+  return true;
 }
 
 /// Nothing of the process outlives this; what it still does while it is taken apart reaches nobody.
@@ -140,21 +162,22 @@ void simulation::kill() {
   node_.reset();
   queue_.reset();
   steps_.clear();
+  if (!kept_queue_) store_.consumed().forget_delivered();
 }
 
 void simulation::crash() {
   record_.trace("crash");
   record_.count("fault: crash");
-  // A power cut in the middle of a write is worth it only where some of the write may be there.
-  const auto how = disk_.fault_struck() || chance(50) ? simulated_disk::loss::some : simulated_disk::loss::all;
-  if (settings_.on_disk) disk_.cut_power(how, choose_);
+  lose_power();
   kill();
+  look_at_damage();
   check_journals();
   if (settings_.faults && !calm_) {
     if (chance(15)) {
       record_.count("fault: clock set back");
       clock_.set_back(std::chrono::microseconds(below(3'000'000)));
     }
+    if (chance(20)) settings_.on_disk ? try_a_damaged_disk() : store_.damage_a_row(choose_);
     if (settings_.on_disk && chance(15)) {
       disk_.plan_fault(chance(50) ? simulated_disk::fault::power_cut : simulated_disk::fault::io_error,
                        below(operations_while_opening), choose_);
@@ -163,10 +186,28 @@ void simulation::crash() {
   boot();
 }
 
+/// Or only the process goes: then the operating system has what it has not written yet.
+void simulation::lose_power() {
+  if (!settings_.on_disk) return;
+  auto how = simulated_disk::loss::some;
+  if (disk_.fault_struck()) {
+    record_.count("fault: the disk failed as planned");
+    if (chance(20)) how = simulated_disk::loss::none;
+  } else {
+    how = static_cast<simulated_disk::loss>(below(3));
+  }
+  constexpr const char* names[] = {"fault: unsynced data lost", "fault: unsynced data lost in part",
+                                   "fault: process killed"};
+  record_.count(names[static_cast<int>(how)]);
+  disk_.cut_power(how, choose_);
+  power_was_cut_ = how != simulated_disk::loss::none;
+}
+
 /// Drains and stops: nothing may start after the drain.
 void simulation::stop_cleanly() {
   record_.trace("stop");
   record_.count("clean stop");
+  if (chance(50)) disk_busy_until_ = clock_.now() + std::chrono::microseconds(1 + below(slowest_last_write_us));
   node_->drain();
   while (run_scheduler()) {  // what was on its way
   }
@@ -176,6 +217,7 @@ void simulation::stop_cleanly() {
   if (!draining_ || wrong()) return;  // crashed meanwhile
   kill();
   if (settings_.on_disk) disk_.cut_power(simulated_disk::loss::all, choose_);
+  look_at_damage();
   boot();
 }
 
@@ -189,17 +231,22 @@ void simulation::run() {
   }
   calm_down();
   check_everything();
+  record_.count("woken up", hooks().woken);
 }
 
 /// Returns whether anything could happen.
 bool simulation::act() {
   const bool here = settings_.crash_after_commit != 0 && store_.commits() >= settings_.crash_after_commit;
   if (here && !record_.counts().contains("fault: crash")) crash();
+  if (store_.damage_was_read() && !clients_->store_failed()) {
+    record_.finding("a damaged row was read and nobody was told");
+  }
   if (clients_->store_failed() || disk_.fault_struck()) {
     record_.count("fault: the store failed");
     crash();
   }
   if (wrong()) return false;
+  keep_disk_busy();
   if (chance(75) && run_scheduler()) return true;
   if (!calm_ && settings_.faults && !draining_ && chance(3)) {
     inject_fault();
@@ -218,7 +265,7 @@ bool simulation::happen() {
   if (which < 78 && !calm_ && settings_.faults && !backend_.lost().empty()) {
     return end_an_attempt(backend_.lost(), true), true;
   }
-  const bool busy = !backend_.running().empty() || !steps_.empty() || !plan_.empty();
+  const bool busy = !backend_.running().empty() || !steps_.empty() || !plan_.empty() || disk_is_busy();
   if (!clock_.next_alarm() && !busy) return false;
   advance_clock();
   return true;
@@ -292,39 +339,10 @@ void simulation::advance_clock() {
   const timestamp soon = clock_.now() + std::chrono::microseconds(1 + below(100'000));
   const auto alarm = clock_.next_alarm();
   const bool idle = backend_.running().empty() && steps_.empty() && plan_.empty();
-  const timestamp to = alarm && (idle || chance(50)) ? std::max(*alarm, clock_.now()) : soon;
+  timestamp to = alarm && (idle || chance(50)) ? std::max(*alarm, clock_.now()) : soon;
+  if (disk_is_busy()) to = std::min(to, disk_busy_until_);
   record_.trace("clock " + std::to_string(to_micros(to)));
   clock_.advance_to(to);
-}
-
-void simulation::inject_fault() {
-  const std::uint64_t which = below(100);
-  if (which < 35) return crash();
-  if (which < 42) return stop_cleanly();
-  if (which < 55 && settings_.on_disk) {
-    const auto what = static_cast<simulated_disk::fault>(1 + below(3));
-    constexpr const char* names[] = {"fault: disk error", "fault: disk full", "fault: power cut in an operation"};
-    record_.count(names[static_cast<int>(what) - 1]);
-    return disk_.plan_fault(what, below(30), choose_);
-  }
-  if (which < 62 && settings_.on_disk) {
-    record_.count("compaction");
-    static_cast<void>(store_.compact());
-    return;
-  }
-  if (which < 73) {
-    record_.count("fault: code missing");
-    definitions_ = chance(50) ? no_definitions_ : all_definitions_;
-  } else if (which < 78) {
-    record_.count("fault: activity missing");
-    backend_.set_serves(chance(70));
-  } else if (which < 90) {
-    record_.count("fault: code changed");
-    hooks().changed_from_leaf = chance(50) ? static_cast<std::int64_t>(1 + below(6)) : -1;
-  }
-  for (const std::string& id : workflow_ids_) {
-    if (chance(50)) clients_->send(*queue_, {request::kind::taint, id, {}, {}});
-  }
 }
 
 // --- the plan

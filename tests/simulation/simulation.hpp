@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,11 +12,13 @@
 #include "actors/node.hpp"
 #include "base/random.hpp"
 #include "clients.hpp"
+#include "kept_queue.hpp"
 #include "observed_store.hpp"
 #include "program.hpp"
 #include "record.hpp"
 #include "simulated_disk.hpp"
 #include "simulated_parts.hpp"
+#include "storage/rocksdb_store.hpp"
 
 namespace evermill::simulation {
 
@@ -27,6 +30,9 @@ struct settings {
   bool faults = true;
   /// Crash after this commit, once; 0: not.
   std::uint64_t crash_after_commit = 0;
+  /// The disk fails so at its operation number `fail_at` from the life's beginning, once.
+  simulated_disk::fault disk_fault = simulated_disk::fault::none;
+  std::uint64_t fail_at = 0;
   /// Runs these programs, with two signals each, in place of generated ones.
   std::vector<program> only;
   bool print = false;
@@ -42,13 +48,17 @@ class simulation {
 
   const run_record& record() const { return record_; }
   std::uint64_t commits() const { return store_.commits(); }
+  /// Did the disk's planned fault come to be?
+  bool disk_has_failed() const { return record_.counts().contains("fault: the disk failed as planned"); }
 
  private:
   // life and death of the process
   void boot();
   bool open_store();
-  void start_node();
+  bool start_node();
+  void after_a_failed_boot();
   void crash();
+  void lose_power();
   void stop_cleanly();
   void kill();
 
@@ -61,7 +71,17 @@ class simulation {
   tasks::outcome some_outcome(const simulated_backend::attempt& which);
   void run_a_step();
   void advance_clock();
+
+  // faults
   void inject_fault();
+  void inject_storage_fault(std::uint64_t which);
+  void change_what_is_registered(std::uint64_t which);
+  void try_a_damaged_disk();
+  void judge_damaged_disk(const simulated_disk::harm& harm);
+  void look_at_damage();
+  storage::rocksdb_options store_options() const;
+  bool disk_is_busy() const { return clock_.now() < disk_busy_until_; }
+  void keep_disk_busy();
 
   // the plan
   void plan_requests();
@@ -71,6 +91,7 @@ class simulation {
   // the end
   void calm_down();
   void run_to_rest();
+  void check_memory();
   bool settle_open_executions();
   void check_journals();
   void check_everything();
@@ -90,7 +111,7 @@ class simulation {
   std::unique_ptr<random_source> dice_;        // the world's choices
   std::unique_ptr<random_source> node_random_;  // what the node is given
   const chooser choose_;
-  simulated_disk disk_;
+  mutable simulated_disk disk_;
   simulated_clock clock_;
   observed_store store_;
   simulated_backend backend_;
@@ -101,15 +122,21 @@ class simulation {
   registry all_definitions_;
   registry no_definitions_;
   registry definitions_;  // one of the two
+  std::shared_ptr<kept_queue> kept_queue_;  // null: a queue of one boot
   std::unique_ptr<simulated_queue> queue_;
   std::unique_ptr<actors::node> node_;
   std::vector<std::function<void()>> steps_;
   std::deque<request> plan_;
   std::vector<std::string> workflow_ids_;
   std::uint64_t next_text_ = 1;
+  std::map<run_id, std::size_t> turns_checked_;
+  std::uint64_t slow_writes_left_ = 0;
+  std::uint64_t commits_seen_ = 0;
+  timestamp disk_busy_until_{};
   bool alive_ = false;
   bool calm_ = false;
   bool draining_ = false;
+  bool power_was_cut_ = true;
 };
 
 }  // namespace evermill::simulation

@@ -1,12 +1,11 @@
-#include "simulation.hpp"
-
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <fstream>
-#include <set>
 #include <sstream>
 #include <string>
+
+#include "lives.hpp"
 
 namespace evermill::simulation {
 namespace {
@@ -15,101 +14,103 @@ namespace {
 constexpr std::uint64_t default_seeds = 40;
 constexpr std::uint64_t twice_seeds = 6;
 #else
-constexpr std::uint64_t default_seeds = 240;
+constexpr std::uint64_t default_seeds = 400;
 constexpr std::uint64_t twice_seeds = 24;
 #endif
 
 /// Every fault and feature that the lives must meet; a check that never saw its fault proves nothing.
-constexpr const char* wanted_counts[] = {
+constexpr std::uint64_t some_lives = 40;
+constexpr const char* wanted_of_some_lives[] = {
     "activity", "activity told to stop", "answer: accepted", "answer: closed", "answer: existed", "answer: not found",
     "attempt canceled", "attempt completed", "attempt failed", "boot", "child", "clean stop", "execution canceled",
-    "execution completed", "execution continued", "execution failed", "execution terminated", "fault: activity missing",
-    "fault: attempt lost", "fault: clock set back", "fault: code changed", "fault: code missing", "fault: crash",
-    "fault: repeated decision event", "fault: repeated report", "fault: report of a lost attempt", "request parked",
-    "retry", "signals carried on", "step", "turn followed"};
-/// The same for what takes more lives to meet.
-constexpr std::size_t many_lives = 200;
-constexpr const char* wanted_in_many_lives[] = {
-    "activity lost for good", "answer: already exists", "attempt timed out", "compaction",
-    "fault: a failed write was durable", "fault: a failed write was lost", "fault: disk error", "fault: disk full",
-    "fault: power cut in an operation", "fault: the store failed", "fault: while opening"};
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
-std::string how_to_repeat(const settings& how) {
-  const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-  return "seed " + std::to_string(how.seed) + "; see it with: EVERMILL_SIM_SEED=" + std::to_string(how.seed) +
-         " EVERMILL_SIM_TRACE=1 ./simulation --gtest_filter=" + test->test_suite_name() + "." + test->name();
-}
-
-struct life {
-  std::uint64_t digest = 0;
-  std::uint64_t commits = 0;
-  bool good = false;
-};
+    "execution completed", "execution continued", "execution failed", "execution stuck", "execution terminated",
+    "execution unserved", "fault: a failed write was durable", "fault: a failed write was lost",
+    "fault: activity missing", "fault: attempt lost", "fault: clock set back", "fault: code changed",
+    "fault: code missing", "fault: crash", "fault: event delivered again", "fault: process killed",
+    "fault: repeated decision event", "fault: repeated report", "fault: report of a lost attempt", "fault: row damaged",
+    "fault: slow disk", "fault: slow write", "fault: the store failed", "fault: unsynced data lost",
+    "fault: unsynced data lost in part", "request parked", "retry", "signals carried on", "step", "turn followed",
+    "woken up"};
+constexpr std::uint64_t many_lives = 400;
+constexpr const char* wanted_of_many_lives[] = {
+    "activity lost for good", "answer: already exists", "attempt timed out", "compaction", "damage: found by the node",
+    "damage: found when read", "damage: harmless", "damage: the store does not open",
+    "fault: bit flipped", "fault: disk error", "fault: disk full", "fault: file cut", "fault: file lost",
+    "fault: power cut in an operation", "fault: the disk failed as planned", "fault: while opening"};
 
 /// Runs one life; its findings fail the test.
 life live(const settings& how, tally& counts) {
-  simulation one(how);
-  one.run();
-  for (const std::string& finding : one.record().findings()) ADD_FAILURE() << finding << "\n" << how_to_repeat(how);
-  for (const auto& [what, times] : one.record().counts()) counts[what] += times;
-  return {one.record().digest(), one.commits(), one.record().findings().empty()};
+  life one = run_life(how, counts);
+  for (const std::string& finding : one.findings) ADD_FAILURE() << finding << "\n" << how_to_repeat(how.seed);
+  return one;
 }
 
-settings settings_of(std::uint64_t seed) {
-  settings how;
-  how.seed = seed;
-  how.on_disk = seed % 4 == 0;
-  how.print = std::getenv("EVERMILL_SIM_TRACE") != nullptr;
-  return how;
-}
-
-std::set<std::uint64_t> seeds_to_run() {
-  if (const std::uint64_t one = number_from("EVERMILL_SIM_SEED", 0)) return {one};
-  std::set<std::uint64_t> seeds;
-  const std::uint64_t first = number_from("EVERMILL_SIM_FIRST", 1);
-  const std::uint64_t count = number_from("EVERMILL_SIM_SEEDS", default_seeds);
-  for (std::uint64_t seed = first; seed < first + count; ++seed) seeds.insert(seed);
-  std::ifstream kept(EVERMILL_SIM_REGRESSION_SEEDS);
-  for (std::string line; std::getline(kept, line);) {
-    std::uint64_t seed = 0;
-    if (std::istringstream(line) >> seed) seeds.insert(seed);
+void expect_counts(const tally& counts, std::uint64_t lives) {
+  if (lives >= some_lives) {
+    for (const char* wanted : wanted_of_some_lives) EXPECT_TRUE(counts.contains(wanted)) << "never met: " << wanted;
   }
-  return seeds;
-}
-
-TEST(Simulation, ManySeededLives) {
-  constexpr int enough_failures = 5;
-  tally counts;
-  int failures = 0;
-  const std::set<std::uint64_t> seeds = seeds_to_run();
-  for (const std::uint64_t seed : seeds) {
-    if (!live(settings_of(seed), counts).good && ++failures == enough_failures) return;
-  }
-  if (std::getenv("EVERMILL_SIM_SEED") != nullptr) return;
-  for (const char* wanted : wanted_counts) EXPECT_TRUE(counts.contains(wanted)) << "never met: " << wanted;
-  for (const char* wanted : wanted_in_many_lives) {
-    EXPECT_TRUE(counts.contains(wanted) || seeds.size() < many_lives) << "never met: " << wanted;
+  if (lives >= many_lives) {
+    for (const char* wanted : wanted_of_many_lives) EXPECT_TRUE(counts.contains(wanted)) << "never met: " << wanted;
   }
   if (std::getenv("EVERMILL_SIM_COUNTS") == nullptr) return;
   for (const auto& [what, times] : counts) std::printf("%10llu %s\n", static_cast<unsigned long long>(times), what.c_str());
 }
 
+/// The seed that was asked for, if one was.
+bool only_one_seed(std::uint64_t& first, std::uint64_t& count) {
+  first = number_from("EVERMILL_SIM_SEED", 0);
+  count = 1;
+  return first != 0;
+}
+
+TEST(Simulation, ManySeededLives) {
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+  const bool one = only_one_seed(first, count);
+  if (!one) {
+    first = number_from("EVERMILL_SIM_FIRST", 1);
+    count = number_from("EVERMILL_SIM_SEEDS", default_seeds);
+  }
+  const std::uint64_t enough_failures = number_from("EVERMILL_SIM_FAILURES", 5);
+  tally counts;
+  std::uint64_t failures = 0;
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    if (!live(settings_of(seed), counts).good() && ++failures == enough_failures) return;
+  }
+  if (!one) expect_counts(counts, count);
+}
+
+/// Seeds that failed once.
+TEST(Simulation, SeedsThatFailedOnce) {
+  std::ifstream kept(EVERMILL_SIM_REGRESSION_SEEDS);
+  tally counts;
+  std::uint64_t seeds = 0;
+  for (std::string line; std::getline(kept, line);) {
+    std::uint64_t seed = 0;
+    if (!(std::istringstream(line) >> seed)) continue;
+    ++seeds;
+    live(settings_of(seed), counts);
+  }
+  EXPECT_GT(seeds, 0U) << "no seeds in " << EVERMILL_SIM_REGRESSION_SEEDS;
+}
+
 TEST(Simulation, TheSameSeedIsTheSameLife) {
   tally counts;
-  const std::uint64_t first = number_from("EVERMILL_SIM_SEED", 1);
-  const std::uint64_t last = std::getenv("EVERMILL_SIM_SEED") != nullptr ? first : twice_seeds;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+  if (!only_one_seed(first, count)) {
+    first = 1;
+    count = twice_seeds;
+  }
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
     const life once = live(settings_of(seed), counts);
     const life again = live(settings_of(seed), counts);
-    EXPECT_EQ(once.digest, again.digest) << how_to_repeat(settings_of(seed));
+    EXPECT_EQ(once.digest, again.digest) << how_to_repeat(seed);
     EXPECT_EQ(once.commits, again.commits);
   }
 }
+
+// --- one fault at each possible place of a life that has no other
 
 /// Small programs that together use everything a workflow can ask for.
 std::vector<program> small_programs() {
@@ -134,35 +135,63 @@ std::vector<program> small_programs() {
   return programs;
 }
 
-/// One crash after each commit of a run that has no other fault: whatever is durable then is enough to go on.
+settings quiet_life_of(const program& p, std::uint64_t seed, bool on_disk) {
+  settings how;
+  how.seed = seed;
+  how.on_disk = on_disk;
+  how.faults = false;
+  how.only = {p};
+  how.print = std::getenv("EVERMILL_SIM_TRACE") != nullptr;
+  return how;
+}
+
+std::string text_of(const program& p) { return nlohmann::json(p).dump(); }
+
+/// Whatever is durable after a commit is enough to go on.
 void crash_after_each_commit_of(settings how, tally& counts) {
   const life whole = live(how, counts);
-  for (std::uint64_t commit = 1; commit <= whole.commits && whole.good; ++commit) {
+  for (std::uint64_t commit = 1; commit <= whole.commits && whole.good(); ++commit) {
     how.crash_after_commit = commit;
     SCOPED_TRACE("crash after commit " + std::to_string(commit) + " of " + std::to_string(whole.commits) + ", program " +
-                 nlohmann::json(how.only.front()).dump());
-    if (!live(how, counts).good) return;
+                 text_of(how.only.front()));
+    if (!live(how, counts).good()) return;
   }
 }
 
 void crash_after_every_commit(bool on_disk, std::uint64_t seeds) {
   tally counts;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    for (const program& p : small_programs()) {
-      settings how;
-      how.seed = seed;
-      how.on_disk = on_disk;
-      how.faults = false;
-      how.only = {p};
-      how.print = std::getenv("EVERMILL_SIM_TRACE") != nullptr;
-      crash_after_each_commit_of(how, counts);
-    }
+    for (const program& p : small_programs()) crash_after_each_commit_of(quiet_life_of(p, seed, on_disk), counts);
   }
   EXPECT_GT(counts["fault: crash"], 30 * seeds);
 }
 
 TEST(Simulation, CrashAfterEveryCommitOnDisk) { crash_after_every_commit(true, 1); }
 TEST(Simulation, CrashAfterEveryCommitInMemory) { crash_after_every_commit(false, 10); }
+
+/// The disk fails at its operation n, for every n that a life has: the first opening is among them.
+void fail_at_each_operation(simulated_disk::fault what) {
+  constexpr std::uint64_t never_so_many = 2000;
+  tally counts;
+  std::uint64_t failures = 0;
+  for (const program& p : small_programs()) {
+    settings how = quiet_life_of(p, 1, true);
+    how.disk_fault = what;
+    for (how.fail_at = 0; how.fail_at < never_so_many; ++how.fail_at) {
+      SCOPED_TRACE("the disk fails at operation " + std::to_string(how.fail_at) + ", program " + text_of(p));
+      const life one = live(how, counts);
+      if (!one.good()) return;
+      if (!one.disk_has_failed) break;
+      ++failures;
+    }
+    ASSERT_LT(how.fail_at, never_so_many);
+  }
+  EXPECT_GT(failures, 200U);
+}
+
+TEST(Simulation, TheDiskFailsOnceAtEachOperation) { fail_at_each_operation(simulated_disk::fault::io_error); }
+TEST(Simulation, TheDiskIsFullFromEachOperationOn) { fail_at_each_operation(simulated_disk::fault::no_space); }
+TEST(Simulation, ThePowerIsCutAtEachOperation) { fail_at_each_operation(simulated_disk::fault::power_cut); }
 
 }  // namespace
 }  // namespace evermill::simulation

@@ -1,6 +1,7 @@
 // The write-ahead log, cut and changed at every byte: what is read afterwards is a prefix of the batches, and damage
 // before the end is refused. docs/storage-format.md, "Recovery", says which is which.
 #include <gtest/gtest.h>
+#include <rocksdb/env.h>
 
 #include <algorithm>
 #include <fstream>
@@ -129,6 +130,35 @@ TEST_F(WriteAheadLog, WithZeroesInPlaceOfARecordInTheMiddleIsRefused) {
   EXPECT_EQ(found.error().code, storage_errc::corrupt) << found.error().message;
   // A crash can leave this in a manifest, where several records are synced together.
   EXPECT_FALSE(storage::hides_a_good_record(changed, storage::log_kind::manifest));
+}
+
+/// One bit of a record's type makes it one of a recycled log, which would end the log.
+TEST_F(WriteAheadLog, WithARecordThatSeemsRecycledIsRefused) {
+  constexpr std::size_t type_at = 6;
+  constexpr char recycled = 4;
+  for (int record = 0; record < batches; ++record) {
+    std::string changed = bytes_;
+    changed[ends_[static_cast<std::size_t>(record)] + type_at] ^= recycled;
+    const auto found = recover(changed);
+    ASSERT_FALSE(found.has_value()) << "record " << record << ": " << *found << " batches";
+    EXPECT_EQ(found.error().code, storage_errc::corrupt) << found.error().message;
+  }
+}
+
+TEST_F(WriteAheadLog, WithZeroesBeforeAGoodBlockIsDamaged) {
+  constexpr std::size_t block_bytes = 32u << 10;
+  std::string first = bytes_.substr(0, ends_[1]);
+  first.resize(block_bytes, '\0');
+  const std::string zeroes(block_bytes / 2, '\0');
+  const temporary_directory directory;
+  const auto check = [&](const std::string& log, storage::log_kind kind) {
+    const fs::path file = directory.path() / "a.log";
+    std::ofstream(file, std::ios::binary) << log;
+    return storage::check_log_tail(*rocksdb::Env::Default(), file.string(), kind);
+  };
+  EXPECT_TRUE(check(first + bytes_, storage::log_kind::commits).IsCorruption());
+  EXPECT_TRUE(check(first + zeroes, storage::log_kind::commits).ok());
+  EXPECT_TRUE(check(first + bytes_, storage::log_kind::manifest).ok());
 }
 
 TEST_F(WriteAheadLog, ChangedInItsLastRecordIsRefusedUnlessItLooksTorn) {
