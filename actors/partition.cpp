@@ -207,14 +207,15 @@ void partition::route_event(const messages::DecisionEvent& event, const origin& 
 
 void partition::route_attempt_closed(const messages::DecisionEvent& event, const origin& from) {
   const messages::ActivityAttemptClosed& closed = event.activity_attempt_closed();
-  const auto found = runs_.find(run_number(event.run_number()));
+  run* const found = find_run(run_number(event.run_number()));
+  if (failed_) return;
   const auto late = [&] {
     ++statistics_.late_results;
     log_.debug({options_.id, event.workflow_id(), run_number(event.run_number())}, "a late activity result was dropped");
     handled(from);
   };
-  if (found == runs_.end()) return late();
-  run& r = *found->second;
+  if (found == nullptr) return late();
+  run& r = *found;
   const auto matching = [&](const auto& end) -> open_activity* {
     const auto it = r.open.activities.find(event_seq(end.scheduled_seq()));
     if (it == r.open.activities.end() || it->second.closing) return nullptr;

@@ -101,6 +101,7 @@ class partition {
   // runs
 
   run* load_header(const std::string& workflow_id);
+  run* find_run(run_number number);
   run& create_run(std::string workflow_id, messages::InstanceHeader header);
   void deliver(run& r, messages::Event&& event, const origin& from);
   void give(run& r, messages::Event&& event, const origin& from);

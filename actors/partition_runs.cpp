@@ -29,6 +29,12 @@ run* partition::load_header(const std::string& workflow_id) {
   return &r;
 }
 
+/// A run that is in memory because something of it is open; null when there is none.
+run* partition::find_run(run_number number) {
+  if (const auto it = runs_.find(number); it != runs_.end()) return it->second.get();
+  return recovery_ ? recover_named(number) : nullptr;
+}
+
 run& partition::create_run(std::string workflow_id, messages::InstanceHeader header) {
   auto owned = std::make_unique<run>();
   run& r = *owned;

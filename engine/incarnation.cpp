@@ -32,7 +32,12 @@ std::unique_ptr<storage::key_value_store> open_store(const engine_options& optio
   store.lines = lines;
   store.block_cache_bytes = options.cache_bytes / 2;
   store.memtable_bytes = std::max(options.cache_bytes / 2, min_memtable_bytes);
-  return must(storage::open_rocksdb_store(store));
+  auto opened = storage::open_rocksdb_store(store);
+  std::error_code ignored;
+  const bool interrupted_first_start = !opened && opened.error().code == storage::storage_errc::missing &&
+                                       std::filesystem::exists(options.data_directory / "CURRENT", ignored);
+  if (interrupted_first_start) return storage::make_memory_store();  // to be inspected: there is nothing in it
+  return must(std::move(opened));
 }
 
 }  // namespace

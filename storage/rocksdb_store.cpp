@@ -34,10 +34,11 @@ constexpr std::array<const char*, family_count> family_names = {"default",   "pa
 constexpr std::size_t max_wal_bytes = 64u << 20;  // more would make recovery take seconds
 constexpr std::size_t never_full_bytes = std::size_t{1} << 33;
 constexpr std::size_t manual_arena_block_bytes = 16u << 10;
-constexpr std::size_t manual_memtable_buckets = 64;
+constexpr std::size_t bytes_per_bucket = 1024;  // of memtables: about a run each; the buckets' array is eight bytes each
+constexpr std::size_t fewest_buckets = 64;
+constexpr std::size_t most_buckets = 1u << 16;
 constexpr int memtable_levels = 10;  // with RocksDB's branching of 4: one run may have a million rows in a memtable
 constexpr int bloom_bits_per_key = 10;
-constexpr std::size_t memtable_buckets = 1u << 16;  // half a megabyte
 constexpr int max_tries = 10;  // to open what another process changes meanwhile
 
 std::string named(const fs::path& directory) { return "data directory \"" + directory.string() + "\""; }
@@ -142,30 +143,30 @@ storage_result<void> check_logs(rocksdb::Env& env, const fs::path& directory, co
   return {};
 }
 
-storage_result<void> check_store(rocksdb::Env& env, const fs::path& directory, const std::vector<std::string>& names) {
-  if (auto logs = check_logs(env, directory, names); !logs) return logs;
-  const auto complete = check_families(env, directory);
-  if (!complete) return unexpected(complete.error());
+storage_result<bool> check_store(rocksdb::Env& env, const fs::path& directory, const std::vector<std::string>& names) {
+  if (auto logs = check_logs(env, directory, names); !logs) return unexpected(logs.error());
+  auto complete = check_families(env, directory);
+  if (!complete) return complete;
   // RocksDB creates a log before it creates our families, and removes an old one only when there is a new one.
   const auto is_log = [](const std::string& name) { return name.ends_with(".log"); };
   if (*complete && std::none_of(names.begin(), names.end(), is_log)) {
     return unexpected(damaged(directory, "its write-ahead log, a file named *.log, is missing"));
   }
-  return {};
+  return complete;
 }
 
-/// Somebody else's files and stores stay untouched.
-storage_result<void> check_directory(rocksdb::Env& env, const fs::path& directory) {
+/// Is a store there? Somebody else's files and stores stay untouched.
+storage_result<bool> check_directory(rocksdb::Env& env, const fs::path& directory) {
   std::vector<std::string> names;
   const bool listed = env.GetChildren(directory.string(), &names).ok();
   if (env.FileExists((directory / "CURRENT").string()).ok()) return check_store(env, directory, names);
-  if (!listed) return {};  // opening it will say why, or create it
+  if (!listed) return false;  // opening it will say why, or create it
   for (const std::string& name : names) {
     if (!may_precede_a_store(name)) {
       return unexpected(foreign_error(directory, "other files (\"" + name + "\") and no store"));
     }
   }
-  return {};
+  return false;
 }
 
 /// What another process that has the store open changes before it deletes a file, and which files there are.
@@ -235,13 +236,15 @@ class rocksdb_store final : public key_value_store {
   }
 
   storage_result<void> open() {
-    if (options_.read_only && !env_->FileExists((options_.directory / "CURRENT").string()).ok()) {
+    const auto nothing_there = [this] {
       return unexpected(storage_error{storage_errc::missing, named(options_.directory) + " does not exist or is empty; "
                                                              "check the path, or start a workflow there first"});
-    }
-    const auto usable =
+    };
+    if (options_.read_only && !env_->FileExists((options_.directory / "CURRENT").string()).ok()) return nothing_there();
+    const auto complete =
         until_it_stands_still(*env_, options_.directory, [this] { return check_directory(*env_, options_.directory); });
-    if (!usable) return usable;
+    if (!complete) return unexpected(complete.error());
+    if (options_.read_only && !*complete) return nothing_there();  // what an interrupted first start left
     rocksdb::DBOptions db = database_options();
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
     for (std::size_t i = 0; i < family_count; ++i) {
@@ -361,7 +364,6 @@ class rocksdb_store final : public key_value_store {
     db.max_total_wal_size = max_wal_bytes;
     db.db_write_buffer_size = options_.memtable_bytes;
     db.max_background_jobs = 2;
-    db.avoid_flush_during_recovery = true;  // what is in the logs is flushed when there is time
     db.allow_concurrent_memtable_write = false;  // there is one writer
     db.info_log = make_rocksdb_lines(options_.lines);
     db.stats_dump_period_sec = 0;
@@ -389,7 +391,7 @@ class rocksdb_store final : public key_value_store {
       // A row is looked for within its run: a skip list over all runs costs a cache miss per level.
       columns.prefix_extractor = make_run_prefix();
       columns.memtable_factory.reset(rocksdb::NewHashSkipListRepFactory(
-          options_.manual_background_work ? manual_memtable_buckets : memtable_buckets, memtable_levels));
+          std::clamp(options_.memtable_bytes / bytes_per_bucket, fewest_buckets, most_buckets), memtable_levels));
     }
     columns.compression = compression();
     columns.write_buffer_size = options_.memtable_bytes / 2;

@@ -68,6 +68,17 @@ TEST_F(Recovery, OneThatIsSpokenToIsRecoveredAtOnceAndOnce) {
   EXPECT_THAT(attempts_of("c", before), ElementsAre(2)) << "it was recovered twice";
 }
 
+TEST_F(Recovery, AResultThatOutlivedTheProcessIsNotTakenForALateOne) {
+  rig_.complete(*rig_.tasks.back(), "1");  // c's; nobody has read it
+  const std::size_t before = rig_.tasks.size();
+  rig_.restart(partition_rig::crash::keeps_queue);
+  go_on();
+  EXPECT_THAT(attempts_of("c", before), ElementsAre()) << "it was done";
+  rig_.signal("c", "number", "7");
+  rig_.settle();
+  EXPECT_EQ(rig_.status("c"), messages::COMPLETED);
+}
+
 TEST_F(Recovery, OneThatEndedAheadOfItsTurnStaysEnded) {
   const std::size_t before = rig_.tasks.size();
   rig_.restart();

@@ -233,9 +233,6 @@ TEST_F(BadInput, WhatIsTooLargeIsRefusedBeforeAnythingHappens) {
   registry_.add("makes_a_large_result", makes_a_large_result);
   registry_.add("gives_a_large_argument", gives_a_large_argument);
   const std::string quoted_too_large = '"' + std::string(max_payload_bytes, 'x') + '"';
-  const failure returned =
-      cause_with(activity<int(int)>{.name = "once"}, [&](int) -> int { throw std::runtime_error("not reached"); });
-  EXPECT_EQ(returned.message, "not reached");
   engine e(registry_, durable());
   EXPECT_EQ(code_of([&] { e.start("calls_once", json_payload(quoted_too_large), {.id = "v"}); }),
             engine_errc::invalid_argument);

@@ -7,6 +7,7 @@
 
 #include "evermill/context.hpp"
 #include "evermill/engine.hpp"
+#include "tests/support/interrupted_first_start.hpp"
 
 namespace evermill {
 namespace {
@@ -117,6 +118,16 @@ TEST_F(EngineMode, InspectSeesADirectoryThatIsOpen) {
   runner.start(waits_then_calls, {.id = "w"});
   engine inspector(registry_, in(engine_mode::inspect));
   EXPECT_EQ(inspector.describe("w").workflow_type, "waits_then_calls");
+}
+
+TEST_F(EngineMode, InspectFindsNothingInWhatAnInterruptedFirstStartLeft) {
+  tests::make_interrupted_first_start(directory_);
+  {
+    engine looks(registry_, {.mode = engine_mode::inspect, .data_directory = directory_});
+    EXPECT_TRUE(looks.list("", 10).empty());
+    EXPECT_THROW(looks.describe("w"), engine_error);
+  }
+  EXPECT_NO_THROW(engine(registry_, {.data_directory = directory_}));
 }
 
 TEST_F(EngineMode, InspectRefusesADirectoryThatDoesNotExist) {

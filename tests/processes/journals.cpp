@@ -45,16 +45,19 @@ std::unique_ptr<storage::key_value_store> journals::open() const {
   for (const auto end = std::chrono::steady_clock::now() + patience;;) {
     auto opened = storage::open_rocksdb_store(how);
     if (opened) return std::move(*opened);
+    // Killed before it had made its directory: only once, at the very beginning.
+    if (opened.error().code == storage::storage_errc::missing && partitions_ == 0) return nullptr;
     if (std::chrono::steady_clock::now() > end) throw std::runtime_error(opened.error().message);
     std::this_thread::sleep_for(between_tries);
   }
 }
 
 void journals::read(const std::function<void(const run_id&, const journal&)>& on_turn) {
-  if (!std::filesystem::exists(directory_ / "CURRENT")) return;  // killed before it had made its directory
   const auto store = open();
+  if (store == nullptr) return;
   const auto description = must(storage::find_description(*store));
-  if (!description) return;
+  if (!description && partitions_ == 0) return;
+  if (!description) throw std::runtime_error("the store has lost its description");
   partitions_ = static_cast<std::uint16_t>(description->partition_count());
   for (std::uint16_t partition = 0; partition < partitions_; ++partition) {
     const auto state = must(storage::load_partition_state(*store, partition_id(partition)));

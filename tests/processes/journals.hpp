@@ -45,6 +45,7 @@ class journals {
   const std::filesystem::path& directory() const { return directory_; }
 
  private:
+  /// Null while there is no store yet.
   std::unique_ptr<storage::key_value_store> open() const;
   void read_run(const storage::key_value_store& store, const run_id& id,
                 const std::function<void(const run_id&, const journal&)>& on_turn);

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "stores.hpp"
+#include "tests/support/interrupted_first_start.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace evermill::tests {
@@ -211,6 +212,16 @@ TEST_F(Opening, ForReadingIsNotMisledByFilesThatItsOwnerDeletesMeanwhile) {
   EXPECT_TRUE(files->has_interrupted());
   ASSERT_TRUE(opened.has_value()) << opened.error().message;
   EXPECT_EQ(rows_of(**opened, family::timers), row_map({{"a", "2"}}));
+}
+
+TEST_F(Opening, ForReadingTakesAnInterruptedFirstStartForNothing) {
+  make_interrupted_first_start(directory.path());
+  storage::rocksdb_options options;
+  options.directory = directory.path();
+  options.read_only = true;
+  const auto store = storage::open_rocksdb_store(options);
+  ASSERT_FALSE(store.has_value());
+  EXPECT_EQ(store.error().code, storage_errc::missing);
 }
 
 TEST_F(Opening, ForReadingTellsOfAFileThatIsReallyMissing) {

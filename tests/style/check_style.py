@@ -37,7 +37,8 @@ EXCUSED = re.compile(r"//.*\bstyle: \w.{10,}")
 # Libraries that one folder hides from all others.
 INCLUDES_KEPT_IN = [
     (re.compile(r'#\s*include\s*[<"]caf/'), ("actors", "tests/actors", "tests/simulation"), "CAF"),
-    (re.compile(r'#\s*include\s*[<"]rocksdb/'), ("storage", "tests/storage", "tests/simulation"), "RocksDB"),
+    (re.compile(r'#\s*include\s*[<"]rocksdb/'), ("storage", "tests/storage", "tests/simulation", "tests/support"),
+     "RocksDB"),
 ]
 # A sanitizer may be told what it can't see in a library that is not built for it, and nothing else.
 NARROW_SUPPRESSION = re.compile(r"called_from_lib:lib[\w.+-]+\.so|race:std::[\w:]+")
