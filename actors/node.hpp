@@ -58,7 +58,7 @@ struct node_options {
   unsigned workflow_threads = 0;  ///< 0: one per core
   std::chrono::microseconds passivate_after{10'000'000};
   std::size_t live_instances_per_partition = 20'000;
-  std::size_t recovery_chunk = 256;  ///< see partition_options
+  std::size_t recovery_chunk = 64;  ///< see partition_options
   bool run_effects = true;  ///< false: as after `drain`, from the start
   /// Set for a simulated node, which has no threads: `run_one` lets one of `waiting` actors, the one of this index,
   /// handle its next message. `workflow_threads` means nothing then.

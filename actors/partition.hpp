@@ -34,7 +34,7 @@ struct partition_options {
   boot_number boot;
   std::chrono::microseconds passivate_after{10'000'000};
   std::size_t max_live_instances = 20'000;
-  std::size_t recovery_chunk = 256;  ///< how many runs are recovered before other work has its turn
+  std::size_t recovery_chunk = 64;  ///< how many runs are recovered before other work has its turn
   bool draining = false;  ///< as after `drain`, from the start
 };
 

@@ -76,6 +76,8 @@ void partition_actor::on_exit() {
   if (alarm_ != 0) parts_->time->cancel_alarm(alarm_);
   for (auto& [run, instance] : instances_) caf::anon_send(instance, stop_atom::value);
   instances_.clear();
+  if (pacer_) caf::anon_send_exit(pacer_, caf::exit_reason::normal);
+  pacer_ = nullptr;
   committer_ = nullptr;
   activities_ = nullptr;
 }
@@ -119,7 +121,15 @@ void partition_actor::request_flush() {
 
 void partition_actor::request_poll() { send(this, readable_atom::value); }
 
-void partition_actor::request_recovery() { send(this, recover_atom::value); }
+/// By way of another actor: while it has messages, an actor keeps its thread, and all that was recovered would wait.
+void partition_actor::request_recovery() {
+  if (!pacer_) {
+    pacer_ = spawn([]() -> caf::behavior {
+      return {[](recover_atom next) { return next; }};
+    });
+  }
+  send(pacer_, recover_atom::value);
+}
 
 void partition_actor::request_tick(timestamp when) {
   if (alarm_ != 0) parts_->time->cancel_alarm(alarm_);
