@@ -21,6 +21,17 @@ spdlog::level::level_enum level_of(log_level level) noexcept {
   return spdlog::level::info;
 }
 
+/// Gives back what it is sent, when its turn among the actors has come.
+class pacer final : public caf::event_based_actor {
+ public:
+  using caf::event_based_actor::event_based_actor;
+
+ protected:
+  caf::behavior make_behavior() override {
+    return {[](recover_atom next) { return next; }};
+  }
+};
+
 }  // namespace
 
 partition_actor::partition_actor(caf::actor_config& config, const node_parts* parts, const node_options* node,
@@ -124,9 +135,7 @@ void partition_actor::request_poll() { send(this, readable_atom::value); }
 /// By way of another actor: while it has messages, an actor keeps its thread, and all that was recovered would wait.
 void partition_actor::request_recovery() {
   if (!pacer_) {
-    pacer_ = spawn([]() -> caf::behavior {
-      return {[](recover_atom next) { return next; }};
-    });
+    pacer_ = spawn<pacer>();
   }
   send(pacer_, recover_atom::value);
 }
