@@ -4,15 +4,14 @@
 #include <google/protobuf/message.h>
 #include <google/protobuf/stubs/strutil.h>
 
-#include <cmath>
 #include <cstdio>
 #include <ctime>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "base/text.hpp"
 #include "engine/history_json.hpp"
+#include "engine/message_fields.hpp"
 #include "messages/payload.pb.h"
 
 namespace evermill {
@@ -26,12 +25,6 @@ using failed = json_error;
 constexpr const char* raw_member = "protobuf";
 constexpr int max_year = 294'000;  // in microseconds since 1970 a little more would fit
 constexpr int max_depth = 64;  // a failure may have a cause, which may have a cause …
-
-std::string base64(const std::string& bytes) {
-  std::string text;
-  google::protobuf::Base64Escape(bytes, &text);
-  return text;
-}
 
 /// Strict: only what base64() writes.
 bool from_base64(const json& text, std::string& bytes) {
@@ -52,10 +45,7 @@ json payload_json(const messages::Payload& payload) {
       return value;
     }
   }
-  json value = {{"content_type", messages::Payload::ContentType_Name(payload.content_type())}};
-  if (!payload.type_name().empty()) value["type_name"] = payload.type_name();
-  value["base64"] = base64(payload.data());
-  return value;
+  return encoded_payload_json(payload);
 }
 
 result<void, failed> parse_payload(const json& value, messages::Payload& to) {
@@ -75,50 +65,6 @@ result<void, failed> parse_payload(const json& value, messages::Payload& to) {
     }
   }
   return {};
-}
-
-json fields_json(const Message& message);
-
-/// A value of the field: the index-th of a repeated one, or the only one where `index` is negative.
-json field_json(const Message& message, const FieldDescriptor& field, int index) {
-  const auto& r = *message.GetReflection();
-  const bool one = index < 0;
-  switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_INT64: return one ? r.GetInt64(message, &field) : r.GetRepeatedInt64(message, &field, index);
-    case FieldDescriptor::CPPTYPE_UINT32:
-      return one ? r.GetUInt32(message, &field) : r.GetRepeatedUInt32(message, &field, index);
-    case FieldDescriptor::CPPTYPE_UINT64:
-      return one ? r.GetUInt64(message, &field) : r.GetRepeatedUInt64(message, &field, index);
-    case FieldDescriptor::CPPTYPE_DOUBLE: {
-      const double number = one ? r.GetDouble(message, &field) : r.GetRepeatedDouble(message, &field, index);
-      return std::isfinite(number) ? json(number) : json();  // JSON's text has no others
-    }
-    case FieldDescriptor::CPPTYPE_BOOL: return one ? r.GetBool(message, &field) : r.GetRepeatedBool(message, &field, index);
-    case FieldDescriptor::CPPTYPE_ENUM:
-      return (one ? r.GetEnum(message, &field) : r.GetRepeatedEnum(message, &field, index))->name();
-    case FieldDescriptor::CPPTYPE_STRING:
-      return one ? r.GetString(message, &field) : r.GetRepeatedString(message, &field, index);
-    case FieldDescriptor::CPPTYPE_MESSAGE:
-      return fields_json(one ? r.GetMessage(message, &field) : r.GetRepeatedMessage(message, &field, index));
-    default: return nullptr;  // no such field is stored; message_json writes the bytes then
-  }
-}
-
-json fields_json(const Message& message) {
-  if (const auto* payload = dynamic_cast<const messages::Payload*>(&message)) return payload_json(*payload);
-  json object = json::object();
-  std::vector<const FieldDescriptor*> fields;
-  message.GetReflection()->ListFields(message, &fields);
-  for (const FieldDescriptor* field : fields) {
-    if (!field->is_repeated()) {
-      object[field->name()] = field_json(message, *field, -1);
-      continue;
-    }
-    json& values = object[field->name()] = json::array();
-    const int count = message.GetReflection()->FieldSize(message, field);
-    for (int i = 0; i < count; ++i) values.push_back(field_json(message, *field, i));
-  }
-  return object;
 }
 
 result<void, failed> parse_fields(const json& object, Message& to, int depth);
@@ -193,12 +139,6 @@ result<void, failed> parse_fields(const json& object, Message& to, int depth) {
   return {};
 }
 
-/// What Event's oneof holds; the event itself where that is of an unknown kind.
-const Message& inner(const messages::Event& event) {
-  const FieldDescriptor* field = event.GetReflection()->GetOneofFieldDescriptor(event, event.GetDescriptor()->oneof_decl(0));
-  return field == nullptr ? static_cast<const Message&>(event) : event.GetReflection()->GetMessage(event, field);
-}
-
 Message* inner_of_type(messages::Event& event, const std::string& type) {
   const auto& kinds = *messages::Event::descriptor()->oneof_decl(0);
   for (int i = 0; i < kinds.field_count(); ++i) {
@@ -217,7 +157,7 @@ bool take_number(const json& line, const char* name, std::uint64_t& to) {
 }  // namespace
 
 json message_json(const Message& message) {
-  json object = fields_json(message);
+  json object = fields_json(message, payload_json);
   const std::unique_ptr<Message> back(message.New());
   const std::string bytes = message.SerializeAsString();
   if (object.is_object() && parse_fields(object, *back, 0) && back->SerializeAsString() == bytes) return object;
@@ -237,11 +177,11 @@ result<void, json_error> parse_message_json(const json& object, Message& to) {
 
 json event_line(std::uint64_t seq, std::uint64_t turn, timestamp time, const messages::Event& event) {
   json line = {{"seq", seq}, {"turn", turn}, {"type", event_type(event)}, {"time", iso_time(time)}};
-  const json fields = message_json(inner(event));
+  const json fields = message_json(body_of(event));
   for (const auto& [name, value] : fields.items()) line[name] = value;
   messages::Event back;  // a field beside the kinds would be of a later version
   Message* what = inner_of_type(back, event_type(event));
-  if (what != nullptr) what->CopyFrom(inner(event));
+  if (what != nullptr) what->CopyFrom(body_of(event));
   if (what == nullptr || back.SerializeAsString() != event.SerializeAsString()) line["event_protobuf"] = base64(event.SerializeAsString());
   return line;
 }
