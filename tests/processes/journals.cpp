@@ -7,6 +7,7 @@
 #include "storage/journal.hpp"
 #include "storage/rocksdb_store.hpp"
 #include "storage/rows.hpp"
+#include "tests/support/find_event.hpp"
 
 namespace evermill::processes {
 namespace {
@@ -23,15 +24,7 @@ T must(storage::storage_result<T>&& result) {
 
 }  // namespace
 
-const messages::Event* journal::event(std::uint64_t seq) const {
-  std::uint64_t first = 1;
-  for (const messages::TurnRecord& turn : turns) {
-    const auto count = static_cast<std::uint64_t>(turn.events_size());
-    if (seq < first + count) return seq < first ? nullptr : &turn.events(static_cast<int>(seq - first));
-    first += count;
-  }
-  return nullptr;
-}
+const messages::Event* journal::event(std::uint64_t seq) const { return tests::find_event(turns, seq); }
 
 const journal* journals::find(const run_id& id) const {
   const auto found = runs_.find(id);

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "tests/support/find_event.hpp"
+
 namespace evermill::simulation {
 namespace {
 
@@ -67,15 +69,7 @@ bool ends_run(const E& event) {
          event.has_workflow_execution_terminated() || event.has_workflow_execution_continued_as_new();
 }
 
-const E* durable_journal::event(std::uint64_t seq) const {
-  std::uint64_t first = 1;
-  for (const messages::TurnRecord& turn : turns) {
-    const auto count = static_cast<std::uint64_t>(turn.events_size());
-    if (seq < first + count) return seq < first ? nullptr : &turn.events(static_cast<int>(seq - first));
-    first += count;
-  }
-  return nullptr;
-}
+const E* durable_journal::event(std::uint64_t seq) const { return tests::find_event(turns, seq); }
 
 /// Journals grow at their end, without gaps, from their start on, and not after their end.
 std::string durable_journal::append(std::uint64_t first, messages::TurnRecord&& turn) {
