@@ -1,6 +1,8 @@
 #include "bench/load.hpp"
 
 #include <algorithm>
+#include <thread>
+#include <utility>
 
 namespace evermill::bench {
 
@@ -28,6 +30,20 @@ void load::on_done(std::uint64_t i, steady::time_point began, const std::optiona
   if (error && !error_) error_ = error;
   --running_;
   if (running_ <= refill_at() || running_ == 0) changed_.notify_one();
+}
+
+void start_all(engine& e, const char* workflow, std::uint64_t count, std::uint64_t at_once) {
+  load(count, at_once).run([&](std::uint64_t i, load::done done) {
+    e.start(workflow, payload{}, {.id = started_id(i)},
+            [done = std::move(done)](std::optional<engine_error> error, const started_execution&) { done(std::move(error)); });
+  });
+}
+
+std::string started_id(std::uint64_t i) { return "instance-" + std::to_string(i); }
+
+void wait_until_asleep(const engine& e) {
+  constexpr std::chrono::milliseconds between_looks{10};
+  while (e.statistics().live_instances > 0) std::this_thread::sleep_for(between_looks);
 }
 
 }  // namespace evermill::bench

@@ -6,6 +6,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "evermill/engine.hpp"
@@ -37,5 +38,12 @@ class load {
   std::uint64_t running_ = 0;
   std::optional<engine_error> error_;  ///< the first one
 };
+
+/// Starts executions of a workflow without input, a bounded number at once, until all starts are durable.
+void start_all(engine& e, const char* workflow, std::uint64_t count, std::uint64_t at_once);
+/// The workflow id of the i-th of them.
+std::string started_id(std::uint64_t i);
+/// Until no instance is in memory.
+void wait_until_asleep(const engine& e);
 
 }  // namespace evermill::bench

@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <future>
 #include <system_error>
-#include <thread>
 
 #include "bench/load.hpp"
 #include "bench/measurements.hpp"
@@ -38,17 +37,11 @@ registry definitions() {
   return known;
 }
 
-std::string id_of(std::uint64_t i) { return "instance-" + std::to_string(i); }
-
 /// Starts the instances, tells through `ready`, and goes on until it is killed.
 [[noreturn]] void victim(const engine_options& how, const bench_options& options, bool asleep, int ready) {
   engine e(definitions(), how);
-  load starts(options.instances, options.in_flight);
-  starts.run([&](std::uint64_t i, load::done done) {
-    e.start(asleep ? "bench_sleep" : "bench_work", payload{}, {.id = id_of(i)},
-            [done = std::move(done)](std::optional<engine_error> error, const started_execution&) { done(std::move(error)); });
-  });
-  while (asleep && e.statistics().live_instances > 0) std::this_thread::sleep_for(10ms);
+  start_all(e, asleep ? "bench_sleep" : "bench_work", options.instances, options.in_flight);
+  if (asleep) wait_until_asleep(e);
   const char yes = 'y';
   if (::write(ready, &yes, 1) != 1) std::_Exit(1);
   while (true) ::pause();
@@ -98,8 +91,9 @@ figures measure_recovery(const bench_options& options, const std::filesystem::pa
     if (!told.exchange(true)) moved.set_value();
   });
   if (asleep) {
-    e.signal(id_of(options.instances / 2), wake.name, payload{});
-    e.wait(id_of(options.instances / 2));
+    const std::string sleeper = started_id(options.instances / 2);
+    e.signal(sleeper, wake.name, payload{});
+    e.wait(sleeper);
   } else {
     moved.get_future().wait();
   }

@@ -1,6 +1,5 @@
 // Instances that wait: what each of them costs in memory and on disk.
 #include <algorithm>
-#include <thread>
 
 #include "bench/load.hpp"
 #include "bench/measurements.hpp"
@@ -26,13 +25,9 @@ figures measure_sleepers(const bench_options& options, const std::filesystem::pa
   const engine_statistics before = e.statistics();
   const std::size_t memory_empty = resident_bytes();
   const auto began = steady::now();
-  load starts(options.instances, options.in_flight);
-  starts.run([&](std::uint64_t i, load::done done) {
-    e.start("bench_sleep", payload{}, {.id = "sleeper-" + std::to_string(i)},
-            [done = std::move(done)](std::optional<engine_error> error, const started_execution&) { done(std::move(error)); });
-  });
+  start_all(e, "bench_sleep", options.instances, options.in_flight);
   const double seconds = std::chrono::duration<double>(steady::now() - began).count();
-  while (e.statistics().live_instances > 0) std::this_thread::sleep_for(10ms);
+  wait_until_asleep(e);
   const double asleep_after = std::chrono::duration<double>(steady::now() - began).count();
   const std::size_t memory_asleep = resident_bytes();
   const engine_statistics after = e.statistics();
