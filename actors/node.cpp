@@ -14,7 +14,7 @@
 #include "actors/partition_actor.hpp"
 #include "actors/simulated_scheduling.hpp"
 #include "base/check.hpp"
-#include "evermill/payload.hpp"
+#include "workflow/conversions.hpp"
 
 namespace evermill::actors {
 namespace {
@@ -163,15 +163,14 @@ void node::publish_attempt_end(queue::decision_queue& queue, tasks::attempt_end&
     message->mutable_attempt()->set_started_us(end.started_us);
     return message;
   };
-  if (auto* done = std::get_if<tasks::completed>(&end.how);
-      done != nullptr && done->result && done->result->data().size() > max_payload_bytes) {
+  auto* done = std::get_if<tasks::completed>(&end.how);
+  const auto too_large = done != nullptr && done->result ? workflow::too_large(done->result->data().size()) : std::nullopt;
+  if (too_large) {
     messages::Failure& failure = *fill(closed.mutable_failed())->mutable_failure();
     failure.set_kind(messages::Failure::APPLICATION);
     failure.set_type("PayloadTooLarge");
     failure.set_non_retryable(true);
-    failure.set_message("the activity's result has " + std::to_string(done->result->data().size()) + " bytes, at most " +
-                        std::to_string(max_payload_bytes) +
-                        " are possible; keep the data elsewhere and return where");
+    failure.set_message("the activity's result: " + *too_large);
   } else if (done != nullptr) {
     auto* completed = fill(closed.mutable_completed());
     if (done->result) *completed->mutable_result() = std::move(*done->result);

@@ -87,8 +87,7 @@ void partition_actor::on_exit() {
   if (alarm_ != 0) parts_->time->cancel_alarm(alarm_);
   for (auto& [run, instance] : instances_) caf::anon_send(instance, stop_atom::value);
   instances_.clear();
-  if (pacer_) caf::anon_send_exit(pacer_, caf::exit_reason::normal);
-  pacer_ = nullptr;
+  pacer_ = nullptr;  // it ends when nobody can send to it any more
   committer_ = nullptr;
   activities_ = nullptr;
 }
@@ -134,9 +133,7 @@ void partition_actor::request_poll() { send(this, readable_atom::value); }
 
 /// By way of another actor: while it has messages, an actor keeps its thread, and all that was recovered would wait.
 void partition_actor::request_recovery() {
-  if (!pacer_) {
-    pacer_ = spawn<pacer>();
-  }
+  if (!pacer_) pacer_ = spawn<pacer>();
   send(pacer_, recover_atom::value);
 }
 

@@ -46,7 +46,7 @@ class partition_actor final : public caf::event_based_actor, private partition_p
   const node_options* node_;
   partition_id id_;
   caf::actor committer_;
-  caf::actor pacer_;  ///< while runs are being recovered
+  caf::actor pacer_;  ///< once there was more to recover than one part
   caf::actor activities_;
   std::shared_ptr<recovery_promise> recovered_;
   partition partition_;

@@ -15,7 +15,7 @@ void check_name(std::string_view what, std::string_view name) {
 }
 
 void check_size(std::string_view what, const payload& value) {
-  if (const auto why = workflow::too_large(value)) {
+  if (const auto why = workflow::too_large(value.data.size())) {
     throw engine_error(engine_errc::invalid_argument, "the " + std::string(what) + ": " + *why);
   }
 }

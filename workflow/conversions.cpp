@@ -6,9 +6,9 @@
 
 namespace evermill::workflow {
 
-std::optional<std::string> too_large(const payload& value) {
-  if (value.data.size() <= max_payload_bytes) return std::nullopt;
-  return "it has " + std::to_string(value.data.size()) + " bytes, at most " + std::to_string(max_payload_bytes) +
+std::optional<std::string> too_large(std::size_t bytes) {
+  if (bytes <= max_payload_bytes) return std::nullopt;
+  return "it has " + std::to_string(bytes) + " bytes, at most " + std::to_string(max_payload_bytes) +
          " are possible; keep the data elsewhere and pass on where";
 }
 

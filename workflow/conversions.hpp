@@ -1,6 +1,7 @@
 // Between the public values and their protobuf messages.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -10,8 +11,8 @@
 
 namespace evermill::workflow {
 
-/// Why the payload can't be journaled; nothing when it can.
-std::optional<std::string> too_large(const payload& value);
+/// Why a payload of so many bytes can't be journaled; nothing when it can.
+std::optional<std::string> too_large(std::size_t bytes);
 
 void to_message(payload from, messages::Payload& to);
 void to_message(const failure& from, messages::Failure& to);

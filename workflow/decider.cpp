@@ -75,7 +75,7 @@ class decider::impl {
               messages::MarkerRecorded marker;
               try {
                 payload result = run();
-                if (const auto why = too_large(result)) throw std::length_error("the step's result: " + *why);
+                if (const auto why = too_large(result.data.size())) throw std::length_error("the step's result: " + *why);
                 if (result.type != payload::content_type::json || !result.data.empty()) to_message(std::move(result), *marker.mutable_result());
               } catch (...) {
                 to_message(current_failure(), *marker.mutable_failure());

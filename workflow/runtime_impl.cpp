@@ -22,7 +22,7 @@ void check_name(std::string_view what, std::string_view name) {
 }
 
 void check_size(const char* what, const payload& value) {
-  if (const auto why = workflow::too_large(value)) throw std::length_error("the " + std::string(what) + ": " + *why);
+  if (const auto why = workflow::too_large(value.data.size())) throw std::length_error("the " + std::string(what) + ": " + *why);
 }
 
 /// Unique, and the same in every replay. A parent's id that leaves no room for more is replaced by its hash.
