@@ -17,7 +17,9 @@ endif()
 
 find_program(EVERMILL_CCACHE ccache)
 if(EVERMILL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${EVERMILL_CCACHE})
+  # What ccache asks of those who use precompiled headers.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${EVERMILL_CCACHE})
 endif()
 
 # Applied to evermill's own targets only; installed consumers keep their own flags.
