@@ -16,7 +16,8 @@ instance_actor::instance_actor(caf::actor_config& config, caf::actor partition, 
 
 caf::behavior instance_actor::make_behavior() {
   return {[this](const instance_work_ptr& work) {
-            auto report = std::make_shared<instance_report>(work->decisions.empty() ? replay(*work) : decide(*work));
+            const bool replays = work->replay_ends || !work->replay.empty();
+            auto report = std::make_shared<instance_report>(replays ? replay(*work) : decide(*work));
             send(partition_, std::move(report));
           },
           [this](stop_atom) { quit(); }};
@@ -51,11 +52,31 @@ instance_report instance_actor::decide(instance_work& work) {
     if (decider_->closed()) {
       report.unhandled.push_back(std::move(decision.event));
       report.turns.emplace_back();
+    } else if (auto refused = refusal(decision.event)) {
+      report.refusals.emplace(report.turns.size(), std::move(*refused));
+      report.turns.emplace_back();
     } else {
       report.turns.push_back(decider_->handle(std::move(decision.event), decision.time));
     }
   }
+  for (const instance_query& query : work.queries) report.answers.emplace_back(query.token, answer_to(query));
   return report;
+}
+
+std::optional<messages::Failure> instance_actor::refusal(const messages::Event& decision) {
+  if (!decision.has_workflow_execution_update_accepted()) return std::nullopt;
+  return decider_->refusal(decision.workflow_execution_update_accepted());
+}
+
+std::shared_ptr<const code_result> instance_actor::answer_to(const instance_query& query) {
+  auto what = decider_->query(query.name, query.input);
+  auto given = std::make_shared<code_result>();
+  if (auto* value = std::get_if<messages::Payload>(&what)) {
+    given->result = std::move(*value);
+  } else {
+    given->failure = std::move(std::get<messages::Failure>(what));
+  }
+  return given;
 }
 
 }  // namespace evermill::actors

@@ -23,6 +23,8 @@ class instance_actor final : public caf::event_based_actor {
  private:
   instance_report replay(instance_work& work);
   instance_report decide(instance_work& work);
+  std::optional<messages::Failure> refusal(const messages::Event& decision);
+  std::shared_ptr<const code_result> answer_to(const instance_query& query);
 
   caf::actor partition_;
   std::unique_ptr<workflow::decider> decider_;

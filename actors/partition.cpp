@@ -65,6 +65,7 @@ void partition::route(const queue::item& item) {
       return;
     }
   }
+  if (!event.request_id().empty() && !admit_request(event, from)) return;
   if (planted(bug::consume_without_turn)) handled(from);
   switch (event.what_case()) {
     case messages::DecisionEvent::kEvent:
@@ -106,10 +107,7 @@ void partition::handled(const origin& from) {
 }
 
 void partition::refuse(const origin& from, const std::string& workflow_id, answer::outcome what, std::string message) {
-  if (from.reply_token != 0) {
-    gathering_.out.answers.emplace_back(from.reply_token, answer{what, workflow_id, {}, false, std::move(message)});
-    ports_.request_flush();
-  }
+  tell(from, answer{what, workflow_id, {}, false, std::move(message)});
   handled(from);
 }
 
@@ -139,17 +137,40 @@ void partition::hold_back(commit& done) {
 }
 
 void partition::route_start(const messages::DecisionEvent& event, const origin& from) {
-  const messages::WorkflowExecutionStarted& wanted = event.event().workflow_execution_started();
   run* existing = load_header(event.workflow_id());
   if (failed_) return;
-  if (existing == nullptr) {
-    messages::Event started = event.event();
-    start_run(event.workflow_id(), std::move(started), from);
-    return;
-  }
+  if (existing == nullptr) return start_run(event, from);
   if (hold(*existing, event, from)) return;
-  const bool same = existing->header.workflow_type() == wanted.workflow_type() &&
-                    existing->header.input_hash() == input_hash(wanted.input());
+  const bool running = existing->is != run::state::closed && existing->header.status() == messages::RUNNING;
+  if (event.has_with_signal() && running && event.reuse_policy() != messages::TERMINATE_IF_RUNNING) {
+    messages::Event signaled;
+    *signaled.mutable_workflow_execution_signaled() = event.with_signal();
+    origin found = from;
+    found.existed = true;
+    return deliver(*existing, std::move(signaled), found);
+  }
+  if (starts_anew(*existing, running, event)) {
+    if (running && !terminate_for(*existing, event)) return;
+    forget(*existing);
+    return start_run(event, from);
+  }
+  answer_start(*existing, event, from);
+  forget(*existing);
+}
+
+/// Does the start replace the execution that exists, ended or not?
+bool partition::starts_anew(const run& existing, bool running, const messages::DecisionEvent& event) const {
+  switch (event.reuse_policy()) {
+    case messages::ALLOW_DUPLICATE_FAILED_ONLY: return !running && existing.header.status() != messages::COMPLETED;
+    case messages::ALLOW_DUPLICATE: return !running;
+    case messages::TERMINATE_IF_RUNNING: return true;
+    default: return event.has_with_signal() && !running && event.reuse_policy() == messages::USE_EXISTING;
+  }
+}
+
+/// What a start is told that starts nothing.
+void partition::answer_start(const run& existing, const messages::DecisionEvent& event, const origin& from) {
+  const messages::WorkflowExecutionStarted& wanted = event.event().workflow_execution_started();
   if (wanted.has_parent()) {
     messages::DecisionEvent refused;
     refused.set_workflow_id(wanted.parent().workflow_id());
@@ -162,20 +183,36 @@ void partition::route_start(const messages::DecisionEvent& event, const origin& 
                                           "\" exists already");
     send_over_lane(wanted.parent().workflow_id(), std::move(refused));
     ports_.request_flush();
-  } else if (from.reply_token != 0) {
-    answer reply{same ? answer::outcome::accepted : answer::outcome::already_exists, event.workflow_id(),
-                 existing->header.run_id(), true, {}};
-    if (!same) {
-      reply.message = "the workflow id \"" + event.workflow_id() + "\" belongs to an execution of \"" +
-                      existing->header.workflow_type() + "\"" +
-                      (existing->header.workflow_type() == wanted.workflow_type() ? " with another input" : "") +
-                      "; choose another id, or start it with the same definition and input to find that one";
-    }
-    gathering_.out.answers.emplace_back(from.reply_token, std::move(reply));
-    ports_.request_flush();
+    return handled(from);
   }
-  handled(from);
-  forget(*existing);
+  const bool same_type = existing.header.workflow_type() == wanted.workflow_type();
+  const bool same = same_type && existing.header.input_hash() == input_hash(wanted.input());
+  if (event.reuse_policy() == messages::USE_EXISTING && same) {
+    origin found = from;
+    found.existed = true;
+    accept(existing, found);
+    return handled(from);
+  }
+  std::string message = "the workflow id \"" + event.workflow_id() + "\" belongs to an execution of \"" +
+                        existing.header.workflow_type() + "\"";
+  if (event.reuse_policy() != messages::USE_EXISTING) {
+    message += existing.header.status() == messages::RUNNING ? " that runs" : " that has ended";
+    message += ", and the start's reuse policy does not allow another one; choose another id or policy";
+  } else {
+    message += same_type ? " with another input" : "";
+    message += "; choose another id, or start it with the same definition and input to find that one";
+  }
+  refuse(from, event.workflow_id(), answer::outcome::already_exists, std::move(message));
+}
+
+/// False: the store failed.
+bool partition::terminate_for(run& existing, const messages::DecisionEvent& event) {
+  if (!existing.state_known && !restore_state(existing)) return false;
+  messages::Event end;
+  end.mutable_workflow_execution_terminated()->set_reason("another execution was started with the workflow id \"" +
+                                                          event.workflow_id() + "\"");
+  end_now(existing, std::move(end), {});
+  return !failed_;
 }
 
 void partition::route_event(const messages::DecisionEvent& event, const origin& from) {
@@ -201,6 +238,7 @@ void partition::route_event(const messages::DecisionEvent& event, const origin& 
       return forget(*r);
     }
   }
+  if (event.event().timer_fired().started_seq() == start_seq.value) return time_out(*r, event, from);
   messages::Event copy = event.event();
   deliver(*r, std::move(copy), from);
 }
@@ -281,25 +319,48 @@ void partition::route_terminate(const messages::DecisionEvent& event, const orig
   }
   if (hold(*r, event, from)) return;
   if (!r->state_known && !restore_state(*r)) return;
+  if (event.has_parent() && !is_child_of(*r, event.parent())) {
+    handled(from);
+    return forget(*r);
+  }
+  messages::Event end;
+  end.mutable_workflow_execution_terminated()->set_reason(event.terminate().reason());
+  end_now(*r, std::move(end), from);
+}
+
+/// The run's deadline, or its execution's, has come.
+void partition::time_out(run& r, const messages::DecisionEvent& event, const origin& from) {
+  if (hold(r, event, from)) return;
+  if (!r.state_known && !restore_state(r)) return;
+  const auto deadline = r.open.timers.find(start_seq);
+  if (deadline == r.open.timers.end()) return handled(from);
+  r.time = std::max(r.time, deadline->second);  // the wall clock may have been set back since
+  messages::Event end;
+  end.mutable_workflow_execution_timed_out()->set_execution(to_micros(deadline->second) == r.execution_deadline_us);
+  end_now(r, std::move(end), from);
+}
+
+/// The run ends without its code being asked.
+void partition::end_now(run& r, messages::Event&& end, const origin& from) {
   workflow::turn turn;
-  turn.record.set_time_us(std::max(to_micros(ports_.now()), to_micros(r->time)));
-  if (r->last.value == 0) {  // no code was there to start it
-    std::optional<messages::Event> start = parked_start(*r);
+  turn.record.set_time_us(std::max(to_micros(ports_.now()), to_micros(r.time)));
+  if (r.last.value == 0) {  // no code was there to start it
+    std::optional<messages::Event> start = parked_start(r);
     if (failed_) return;
     *turn.record.add_events() = std::move(*start);
   }
-  turn.record.add_events()->mutable_workflow_execution_terminated()->set_reason(event.terminate().reason());
-  r->generation = next_generation_++;  // a turn that the instance may still report is void
-  r->replay.reset();
-  r->next_work = {};
-  const auto void_decisions = std::exchange(r->in_flight, {});
-  std::erase(runs_with_work_, r);
-  append_turn(*r, std::move(turn), from);
+  *turn.record.add_events() = std::move(end);
+  r.generation = next_generation_++;  // a turn that the instance may still report is void
+  r.replay.reset();
+  r.next_work = {};
+  const auto void_decisions = std::exchange(r.in_flight, {});
+  std::erase(runs_with_work_, &r);
+  append_turn(r, std::move(turn), from);
   for (const origin& each : void_decisions) {
-    if (each.parked_index) storage::erase_parked(gathering_.batch, options_.id, r->number, *each.parked_index);
-    refuse(each, r->workflow_id, answer::outcome::closed, "the execution \"" + r->workflow_id + "\" has ended");
+    if (each.parked_index) storage::erase_parked(gathering_.batch, options_.id, r.number, *each.parked_index);
+    refuse(each, r.workflow_id, answer::outcome::closed, "the execution \"" + r.workflow_id + "\" has ended");
   }
-  requeue_waiting(*r);
+  requeue_waiting(r);
 }
 
 /// The start that was parked for a run that has no journal yet. Nothing: the store failed, or lost it.
@@ -319,7 +380,9 @@ std::optional<messages::Event> partition::parked_start(const run& r) {
 bool partition::hold(run& r, const messages::DecisionEvent& event, const origin& from) {
   if (planted(bug::answer_undurable_start) && event.event().has_workflow_execution_started()) return false;
   const bool starting = r.last.value == 0 && (r.is == run::state::live || r.is == run::state::loading);
-  const bool parking = event.has_terminate() && r.is == run::state::blocked && r.turns_not_durable > 0;
+  const bool ends = event.has_terminate() || event.event().has_timer_fired() ||
+                    event.reuse_policy() == messages::TERMINATE_IF_RUNNING;
+  const bool parking = ends && r.is == run::state::blocked && r.turns_not_durable > 0;
   if (starting || parking) r.held.emplace_back(event, from);
   return starting || parking;
 }
@@ -331,6 +394,8 @@ void partition::release_held(run& r) {
       route_terminate(event, from);
     } else if (event.has_taint()) {
       route_taint(event, from);
+    } else if (event.event().has_timer_fired()) {
+      route_event(event, from);
     } else {
       route_start(event, from);
     }
@@ -345,11 +410,7 @@ void partition::route_taint(const messages::DecisionEvent& event, const origin& 
                   "no execution has the workflow id \"" + event.workflow_id() + "\"");
   }
   if (hold(*r, event, from)) return;
-  if (from.reply_token != 0) {
-    gathering_.out.answers.emplace_back(
-        from.reply_token, answer{answer::outcome::accepted, event.workflow_id(), r->header.run_id(), true, {}});
-    ports_.request_flush();
-  }
+  tell(from, answer{answer::outcome::accepted, event.workflow_id(), r->header.run_id(), true, {}});
   handled(from);
   if (r->header.status() != messages::RUNNING || r->is == run::state::closed) return forget(*r);
   if (r->is == run::state::absent || r->is == run::state::blocked) load(*r);
@@ -366,7 +427,9 @@ void partition::on_report(instance_report&& report) {
     return send_work();
   }
   auto unhandled = report.unhandled.begin();
+  std::size_t place = 0;
   for (std::optional<workflow::turn>& turn : report.turns) {
+    const std::size_t at = place++;
     const origin from = r.in_flight.front();
     r.in_flight.pop_front();
     if (r.is == run::state::closed) {
@@ -374,12 +437,15 @@ void partition::on_report(instance_report&& report) {
       r.waiting.emplace_back(std::move(*unhandled++), from);
     } else if (turn) {
       append_turn(r, std::move(*turn), from);
+    } else if (const auto refusal = report.refusals.find(at); refusal != report.refusals.end()) {
+      refuse_update(r, std::move(refusal->second), from);
     } else {
-      if (from.reply_token != 0) refuse(from, r.workflow_id, answer::outcome::accepted, {});
+      tell(from, answer{answer::outcome::accepted, r.workflow_id, {}, false, {}});
       unpark(r, from);
       handled(from);
     }
   }
+  answer_queries(r, report);
   if (r.is == run::state::closed) requeue_waiting(r);
   if (!r.held.empty()) {
     release_held(r);
@@ -490,6 +556,7 @@ void partition::on_committed() {
   for (const storage::timer_row& timer : done.timers) arm(timer);
   for (const auto& [when, key] : done.retries) retries_.emplace(when, key);
   release(std::move(done.out));
+  for (const storage::request_name& each : done.requests) requests_.erase(each);
   for (run* const r : done.turns_of) {
     if (--r->turns_not_durable > 0) continue;
     if (r->is == run::state::closed) {

@@ -34,6 +34,7 @@ struct partition_options {
   boot_number boot;
   std::chrono::microseconds passivate_after{10'000'000};
   std::size_t max_live_instances = 20'000;
+  std::chrono::microseconds keep_requests{std::chrono::hours(24)};  ///< how long a request's id is remembered at least
   std::size_t recovery_chunk = 64;  ///< how many runs are recovered before other work has its turn
   bool draining = false;  ///< as after `drain`, from the start
 };
@@ -60,6 +61,9 @@ class partition {
 
   void poll();
   void on_report(instance_report&& report);
+  /// The answer follows through release: accepted with what the code gave, refused, not_found, closed (the journal of an
+  /// ended execution is there to be asked by others), or blocked.
+  void on_query(query_request&& query);
   void flush();
   void on_committed();
   void on_commit_failed(const storage::storage_error& error);
@@ -79,6 +83,7 @@ class partition {
     std::vector<run*> turns_of;  // one entry per undurable turn: a run with one is not forgotten
     std::vector<std::pair<timestamp, retry_key>> retries;  // to arm once durable
     std::vector<storage::timer_row> timers;                // to arm once durable
+    std::vector<storage::request_name> requests;           // whose rows it holds
     std::uint64_t low_water = 0;                           // of the queue
     bool positions_moved = false;
   };
@@ -92,14 +97,32 @@ class partition {
   void route_taint(const messages::DecisionEvent& event, const origin& from);
   void acknowledge_lane(const messages::LaneAcknowledged& acknowledged);
   bool admit_lane(const messages::DecisionEvent& event);
+  bool starts_anew(const run& existing, bool running, const messages::DecisionEvent& event) const;
+  void answer_start(const run& existing, const messages::DecisionEvent& event, const origin& from);
+  bool terminate_for(run& existing, const messages::DecisionEvent& event);
+  void time_out(run& r, const messages::DecisionEvent& event, const origin& from);
+  void end_now(run& r, messages::Event&& end, const origin& from);
+  void tell(const origin& from, answer&& what);
   void refuse(const origin& from, const std::string& workflow_id, answer::outcome what, std::string message);
   void handled(const origin& from);
   bool hold(run& r, const messages::DecisionEvent& event, const origin& from);
   void release_held(run& r);
   std::optional<messages::Event> parked_start(const run& r);
 
-  // runs
+  // queries and updates
+  void ask(run& r, instance_query&& query);
+  void refuse_queries(run& r, answer::outcome what, const std::string& message);
+  void answer_queries(run& r, instance_report& report);
+  void refuse_update(run& r, messages::Failure&& why, const origin& from);
+  void complete_update(const run& r, messages::WorkflowExecutionUpdateCompleted&& completed);
 
+  // requests
+  bool admit_request(const messages::DecisionEvent& event, origin& from);
+  void accept(const run& r, const origin& from);
+  void put_request(const run& r, const storage::request_name& name, messages::HandledRequest&& request);
+  void forget_old_requests();
+
+  // runs
   run* load_header(const std::string& workflow_id);
   run* find_run(run_number number);
   run& create_run(std::string workflow_id, messages::InstanceHeader header);
@@ -132,7 +155,9 @@ class partition {
   void cancel_child(const run& r, const messages::RequestCancelChildWorkflowExecutionInitiated& request);
   void close_run(run& r, event_seq turn_first, messages::Event& end);
   void continue_run(run& r, workflow::turn& turn);
-  void start_run(std::string workflow_id, messages::Event&& started, const origin& from);
+  void close_children(const run& r);
+  void start_run(const messages::DecisionEvent& request, const origin& from);
+  void set_deadline(const run& r, const messages::WorkflowExecutionStarted& started);
   void tell_parent(const run& r, const messages::Event& end);
   void update_open_work(run& r);
   void send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event);
@@ -210,6 +235,15 @@ class partition {
   bool all_timers_known_ = false;             // no stored timer lies behind the last of timers_
   std::multimap<timestamp, retry_key> retries_;
   timestamp tick_at_{};
+
+  /// Requests with ids that are not durable yet, and who else waits for their answers.
+  struct pending_request {
+    std::optional<answer> done;
+    std::vector<std::uint64_t> repeats;
+  };
+  std::map<storage::request_name, pending_request> requests_;
+  storage::request_name request_scan_;   // up to here stored ones were looked at for age
+  std::size_t requests_since_scan_ = 0;
 
   partition_statistics statistics_;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,14 +22,42 @@
 
 namespace evermill::actors {
 
+/// What the code of a workflow gave: the answer to a query, the end of an update. One of them is set, or the result is no value.
+struct code_result {
+  std::optional<messages::Payload> result;
+  std::optional<messages::Failure> failure;
+};
+
 /// What a caller who sent a decision event is told, once that is durable.
 struct answer {
-  enum class outcome : std::uint8_t { accepted, already_exists, not_found, closed, unavailable };
+  enum class outcome : std::uint8_t {
+    accepted,
+    already_exists,
+    not_found,
+    closed,
+    unavailable,
+    refused,  ///< by the workflow's code, which says why in `code`
+    blocked,  ///< the execution takes no turns
+  };
   outcome what = outcome::accepted;
   std::string workflow_id;
   std::string run_id;
   bool existed = false;
   std::string message;
+  std::shared_ptr<const code_result> code;  ///< of a query, of an update that is done, of what was refused
+};
+
+/// A question to one instance.
+struct instance_query {
+  std::uint64_t token = 0;
+  std::string name;
+  messages::Payload input;
+};
+
+/// A caller's question. It is no decision event: nothing is journaled, and whoever asks may ask again.
+struct query_request {
+  std::string workflow_id;
+  instance_query what;
 };
 
 /// Work for one instance: turns to replay, or decision events to handle.
@@ -40,6 +69,7 @@ struct instance_work {
     timestamp time;
   };
   std::vector<decision> decisions;
+  std::vector<instance_query> queries;  ///< after the decisions
 };
 
 /// An instance's answer to one instance_work, in the order in which the work was given.
@@ -51,11 +81,19 @@ struct instance_report {
   std::vector<workflow::step_run> unfinished_steps;      ///< after the last replay
   std::vector<std::optional<workflow::turn>> turns;      ///< one per decision; empty where it concerned nothing
   std::vector<messages::Event> unhandled;                ///< decisions that came after the end of the run
+  std::map<std::size_t, messages::Failure> refusals;     ///< of updates, by their place in `turns`, which is empty
+  std::vector<std::pair<std::uint64_t, std::shared_ptr<const code_result>>> answers;  ///< to queries, by token
 };
 
 struct ended_execution {
   std::string workflow_id;
   messages::Event end;
+};
+
+struct ended_update {
+  std::string workflow_id;
+  std::string update_id;
+  std::shared_ptr<const code_result> end;
 };
 
 struct attempt_cancellation {
@@ -89,11 +127,12 @@ struct effects {
   std::vector<std::pair<partition_id, std::shared_ptr<const messages::DecisionEvent>>> outbound;
   std::vector<std::pair<std::uint64_t, answer>> answers;
   std::vector<written_line> log_lines;  ///< of the workflows' own logs
+  std::vector<ended_update> updates;
   std::vector<ended_execution> ended;
   std::vector<durable_turn> turns;  ///< only while somebody follows
   bool empty() const noexcept {
     return tasks.empty() && steps.empty() && cancellations.empty() && outbound.empty() && answers.empty() &&
-           log_lines.empty() && ended.empty() && turns.empty();
+           log_lines.empty() && updates.empty() && ended.empty() && turns.empty();
   }
 };
 

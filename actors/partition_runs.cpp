@@ -56,7 +56,7 @@ run& partition::create_run(std::string workflow_id, messages::InstanceHeader hea
 /// Removes a run that memory has no reason to hold: nothing in flight, nothing undurable, nothing open.
 void partition::forget(run& r) {
   const bool quiet = r.turns_not_durable == 0 && r.in_flight.empty() && r.waiting.empty() && r.open.activities.empty() &&
-                     r.next_work.decisions.empty() && r.held.empty();
+                     r.next_work.decisions.empty() && r.held.empty() && r.asked.empty() && r.waiting_queries.empty();
   if (!quiet || (r.is != run::state::absent && r.is != run::state::closed && r.is != run::state::blocked)) return;
   take_down(r);
   if (const auto it = current_.find(r.workflow_id); it != current_.end() && it->second == &r) current_.erase(it);
@@ -82,14 +82,14 @@ void partition::give(run& r, messages::Event&& event, const origin& from) {
     if (timer != r.open.timers.end()) r.time = std::max(r.time, timer->second);
   }
   r.in_flight.push_back(from);
-  if (r.next_work.decisions.empty()) runs_with_work_.push_back(&r);
+  if (r.next_work.decisions.empty() && r.next_work.queries.empty()) runs_with_work_.push_back(&r);
   r.next_work.decisions.push_back({std::move(event), r.time});
   touch(r);
 }
 
 void partition::send_work() {
   for (run* const r : runs_with_work_) {
-    if (!r->next_work.decisions.empty()) ports_.give_work(r->number, std::exchange(r->next_work, {}));
+    if (!r->next_work.decisions.empty() || !r->next_work.queries.empty()) ports_.give_work(r->number, std::exchange(r->next_work, {}));
   }
   runs_with_work_.clear();
 }
@@ -145,9 +145,7 @@ void partition::send_replay_chunk(run& r) {
     if (!r.state_known) {
       std::uint64_t seq = turn.first.value;
       for (const messages::Event& event : turn.record.events()) {
-        if (event.has_workflow_execution_started() && event.workflow_execution_started().has_parent()) {
-          r.parent = event.workflow_execution_started().parent();
-        }
+        if (event.has_workflow_execution_started()) r.remember(event.workflow_execution_started());
         r.replayed.apply(event_seq(seq++), turn.first, event);
       }
       r.last = turn.last();
@@ -186,6 +184,7 @@ void partition::on_replayed(run& r, instance_report&& report) {
   }
   deliver_parked(r);
   for (auto& [event, from] : std::exchange(r.waiting, {})) give(r, std::move(event), from);
+  for (instance_query& query : std::exchange(r.waiting_queries, {})) ask(r, std::move(query));
   release_held(r);
 }
 
@@ -205,6 +204,7 @@ void partition::block(run& r, messages::Blocked::Reason reason, event_seq at, st
   r.has_inbox = true;
   update_open_work(r);
   for (auto& [event, from] : std::exchange(r.waiting, {})) park(r, std::move(event), from);
+  refuse_queries(r, answer::outcome::blocked, r.header.blocked().message());
   release_held(r);
 }
 
@@ -219,6 +219,10 @@ void partition::unblock(run& r) {
 
 void partition::park(run& r, messages::Event&& event, const origin& from) {
   if (from.parked_index) return;  // it is in the inbox already
+  if (event.has_workflow_execution_update_accepted()) {  // nobody can say whether it is accepted
+    return refuse(from, r.workflow_id, answer::outcome::blocked,
+                  "the execution \"" + r.workflow_id + "\" takes no turns: " + r.header.blocked().message());
+  }
   if (r.next_parked == 0) {
     auto rows = storage::scan_parked(store_, options_.id, r.number);
     if (!rows) return corrupt(rows.error());
@@ -234,10 +238,7 @@ void partition::park(run& r, messages::Event&& event, const origin& from) {
   r.has_inbox = true;
   ++r.turns_not_durable;
   gathering_.turns_of.push_back(&r);
-  if (from.reply_token != 0) {
-    gathering_.out.answers.emplace_back(
-        from.reply_token, answer{answer::outcome::accepted, r.workflow_id, r.header.run_id(), false, {}});
-  }
+  accept(r, from);
   handled(from);
   ports_.request_flush();
 }
@@ -275,9 +276,7 @@ bool partition::restore_state(run& r) {
     if (!*more) break;
     std::uint64_t seq = turn.first.value;
     for (const messages::Event& event : turn.record.events()) {
-      if (event.has_workflow_execution_started() && event.workflow_execution_started().has_parent()) {
-        r.parent = event.workflow_execution_started().parent();
-      }
+      if (event.has_workflow_execution_started()) r.remember(event.workflow_execution_started());
       open.apply(event_seq(seq++), turn.first, event);
     }
     r.last = turn.last();
@@ -290,9 +289,9 @@ bool partition::restore_state(run& r) {
       return false;
     }
     for (const auto& [index, parked] : *rows) {
-      if (parked.event().workflow_execution_started().has_parent()) {
-        r.parent = parked.event().workflow_execution_started().parent();
-      }
+      if (!parked.event().has_workflow_execution_started()) continue;
+      r.remember(parked.event().workflow_execution_started());
+      open.apply(start_seq, start_seq, parked.event());
     }
   }
   for (auto& [seq, activity] : r.open.activities) {
@@ -327,7 +326,7 @@ void partition::passivate_idle() {
     const bool crowded = idle_order_.size() > options_.max_live_instances;
     if (!crowded && r.last_used > limit) return;
     const bool durable = r.turns_not_durable == 0 || planted(bug::passivate_dirty);
-    const bool clean = r.is == run::state::live && r.in_flight.empty() && durable && r.waiting.empty() &&
+    const bool clean = r.is == run::state::live && r.in_flight.empty() && durable && r.waiting.empty() && r.asked.empty() &&
                        r.open.steps.empty() && !r.has_inbox;
     if (clean) passivate(r);
   }

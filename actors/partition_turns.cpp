@@ -1,6 +1,7 @@
 // What a turn does to the journal, the rows beside it, and the world.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "actors/partition.hpp"
@@ -14,6 +15,12 @@ constexpr std::uint64_t open_work_refresh_events = 64;
 constexpr std::int64_t default_initial_interval_us = 1'000'000;
 constexpr double default_backoff = 2.0;
 constexpr std::int64_t default_max_interval_factor = 100;
+
+/// No deadline overflows.
+std::int64_t later(std::int64_t time_us, std::int64_t delay_us) {
+  return delay_us < std::numeric_limits<std::int64_t>::max() - time_us ? time_us + delay_us
+                                                                      : std::numeric_limits<std::int64_t>::max();
+}
 
 /// Before attempt `next` (2 is the first retry), as docs/architecture.md gives it.
 std::int64_t backoff_us(const messages::RetryPolicy& policy, std::uint32_t next) {
@@ -53,7 +60,7 @@ void partition::append_turn(run& r, workflow::turn&& turn, const origin& from) {
   }
   if (turn.record.events(0).has_workflow_execution_started()) {
     const auto& started = turn.record.events(0).workflow_execution_started();
-    if (started.has_parent()) r.parent = started.parent();
+    r.remember(started);
     const auto& last = turn.record.events(turn.record.events_size() - 1);
     const bool ends = is_end(last) && !last.has_workflow_execution_continued_as_new();  // then its end puts the header
     if (!ends) storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
@@ -62,10 +69,7 @@ void partition::append_turn(run& r, workflow::turn&& turn, const origin& from) {
   ++statistics_.turns;
   ++r.turns_not_durable;
   gathering_.turns_of.push_back(&r);
-  if (from.reply_token != 0) {
-    gathering_.out.answers.emplace_back(
-        from.reply_token, answer{answer::outcome::accepted, r.workflow_id, r.header.run_id(), false, {}});
-  }
+  accept(r, from);
   handled(from);
   if (ports_.has_followers()) gathering_.out.turns.push_back({r.workflow_id, first, turn.record});
   apply(r, first, turn);
@@ -94,6 +98,7 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
       disarm({it->second, r.number, it->first, r.workflow_id});
     };
     switch (event.event_case()) {
+      case E::kWorkflowExecutionStarted: set_deadline(r, event.workflow_execution_started()); break;
       case E::kActivityTaskScheduled:
         schedule_activity(r, seq, first, *event.mutable_activity_task_scheduled());
         continue;
@@ -121,6 +126,9 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
       case E::kTimerCanceled: erase_timer(event.timer_canceled().started_seq()); break;
       case E::kStartChildWorkflowExecutionInitiated:
         start_child(r, seq, *event.mutable_start_child_workflow_execution_initiated());
+        break;
+      case E::kWorkflowExecutionUpdateCompleted:
+        complete_update(r, std::move(*event.mutable_workflow_execution_update_completed()));
         break;
       case E::kRequestCancelChildWorkflowExecutionInitiated:
         cancel_child(r, event.request_cancel_child_workflow_execution_initiated());
@@ -240,23 +248,53 @@ void partition::start_child(run& r, event_seq seq, messages::StartChildWorkflowE
   started.mutable_parent()->set_workflow_id(r.workflow_id);
   started.mutable_parent()->set_run_number(r.number.value);
   started.mutable_parent()->set_initiated_seq(seq.value);
+  started.set_run_timeout_us(initiated.run_timeout_us());
+  started.set_version(initiated.version());
+  event.set_execution_timeout_us(initiated.execution_timeout_us());
+  event.set_reuse_policy(initiated.reuse_policy());
   send_over_lane(initiated.workflow_id(), std::move(event));
+}
+
+/// What the run's end means to the children that it has not seen end.
+void partition::close_children(const run& r) {
+  using initiated = messages::StartChildWorkflowExecutionInitiated;
+  for (const auto& [seq, child] : r.open.children) {
+    if (child.when_parent_closes == initiated::ABANDON) continue;
+    messages::DecisionEvent event;
+    event.set_workflow_id(child.workflow_id);
+    event.mutable_parent()->set_workflow_id(r.workflow_id);
+    event.mutable_parent()->set_run_number(r.number.value);
+    event.mutable_parent()->set_initiated_seq(seq.value);
+    const std::string reason = "the parent execution \"" + r.workflow_id + "\" has ended";
+    if (child.when_parent_closes == initiated::REQUEST_CANCEL) {
+      event.mutable_event()->mutable_workflow_execution_cancel_requested()->set_reason(reason);
+    } else {
+      event.mutable_terminate()->set_reason(reason);
+    }
+    send_over_lane(child.workflow_id, std::move(event));
+  }
 }
 
 void partition::cancel_child(const run& r, const messages::RequestCancelChildWorkflowExecutionInitiated& request) {
   const auto child = r.open.children.find(event_seq(request.initiated_seq()));
   if (child == r.open.children.end()) return;
   messages::DecisionEvent event;
-  event.set_workflow_id(child->second);  // which may belong to somebody else, so that the child's start is refused
+  event.set_workflow_id(child->second.workflow_id);  // which may belong to somebody else, so that the child's start is refused
   event.mutable_parent()->set_workflow_id(r.workflow_id);
   event.mutable_parent()->set_run_number(r.number.value);
   event.mutable_parent()->set_initiated_seq(request.initiated_seq());
   event.mutable_event()->mutable_workflow_execution_cancel_requested()->set_reason(request.reason());
-  send_over_lane(child->second, std::move(event));
+  send_over_lane(child->second.workflow_id, std::move(event));
 }
 
-void partition::start_run(std::string workflow_id, messages::Event&& event, const origin& from) {
+void partition::start_run(const messages::DecisionEvent& request, const origin& from) {
+  std::string workflow_id = request.workflow_id();
+  messages::Event event = request.event();
   messages::WorkflowExecutionStarted& started = *event.mutable_workflow_execution_started();
+  const std::int64_t now_us = to_micros(ports_.now());
+  if (request.execution_timeout_us() > 0) started.set_execution_deadline_us(later(now_us, request.execution_timeout_us()));
+  if (started.run_timeout_us() > 0) started.set_run_deadline_us(later(now_us, started.run_timeout_us()));
+  if (request.has_with_signal()) *started.add_carried_signals() = request.with_signal();
   if (started.run_id().empty()) started.set_run_id(ports_.make_run_id());
   started.set_random_seed(ports_.random());
   started.set_workflow_id(workflow_id);
@@ -266,12 +304,12 @@ void partition::start_run(std::string workflow_id, messages::Event&& event, cons
   header.set_run_id(started.run_id());
   header.set_workflow_type(started.workflow_type());
   header.set_status(messages::RUNNING);
-  header.set_started_us(to_micros(ports_.now()));
+  header.set_started_us(now_us);
   header.set_input_hash(input_hash(started.input()));
   run& r = create_run(std::move(workflow_id), std::move(header));
   if (planted(bug::header_before_start)) storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
   r.state_known = true;
-  if (started.has_parent()) r.parent = started.parent();  // whose cancel may come before the first turn
+  r.remember(started);  // its parent's cancel may come before the first turn
   if (const workflow_definition* definition = ports_.find_workflow(r.header.workflow_type())) {
     r.is = run::state::live;
     bring_up(r, *definition);
@@ -279,7 +317,18 @@ void partition::start_run(std::string workflow_id, messages::Event&& event, cons
   }
   block(r, messages::Blocked::UNSERVED, {},
         "no workflow named \"" + r.header.workflow_type() + "\" is registered in this process");
+  set_deadline(r, started);
+  r.open.apply(start_seq, start_seq, event);
   park(r, std::move(event), from);
+}
+
+/// The run ends then, whatever its code does. With the start, or with the start that is parked.
+void partition::set_deadline(const run& r, const messages::WorkflowExecutionStarted& started) {
+  const auto deadline = deadline_of(started);
+  if (!deadline) return;
+  storage::timer_row timer{*deadline, r.number, start_seq, r.workflow_id};
+  storage::put_timer(gathering_.batch, options_.id, timer);
+  gathering_.timers.push_back(std::move(timer));
 }
 
 /// The end of one run and the start of the next are one commit.
@@ -293,10 +342,14 @@ void partition::continue_run(run& r, workflow::turn& turn) {
   if (end.has_input()) *started.mutable_input() = end.input();
   if (r.parent) *started.mutable_parent() = *r.parent;
   started.set_continued_from_run_number(r.number.value);
+  started.set_execution_deadline_us(r.execution_deadline_us);
+  started.set_run_timeout_us(r.run_timeout_us);
+  if (r.run_timeout_us > 0) started.set_run_deadline_us(later(to_micros(r.time), r.run_timeout_us));
   started.set_random_seed(ports_.random());
   started.set_cancel_requested(turn.cancel_requested && !planted(bug::drop_cancel_request));
   if (planted(bug::drop_unread_signals)) turn.unread_signals.clear();
   for (auto& signal : turn.unread_signals) *started.add_carried_signals() = std::move(signal);
+  for (auto& update : turn.unfinished_updates) *started.add_carried_updates() = std::move(update);
 
   messages::InstanceHeader header;
   header.set_run_number(end.new_run_number());
@@ -306,7 +359,9 @@ void partition::continue_run(run& r, workflow::turn& turn) {
   header.set_started_us(to_micros(r.time));
   header.set_input_hash(r.header.input_hash());  // a repeated first start still finds the chain
   run& next = create_run(r.workflow_id, std::move(header));
-  next.parent = r.parent;
+  next.remember(started);
+  set_deadline(next, started);
+  next.open.apply(start_seq, start_seq, event);
   // Until its first turn is durable the start event waits in the inbox: a crash in between starts it again.
   messages::DecisionEvent parked;
   parked.set_workflow_id(next.workflow_id);
@@ -332,6 +387,7 @@ void partition::continue_run(run& r, workflow::turn& turn) {
 
 void partition::close_run(run& r, event_seq turn_first, messages::Event& end) {
   r.is = run::state::closed;
+  refuse_queries(r, answer::outcome::closed, "the execution \"" + r.workflow_id + "\" has ended");
   r.header.set_status(status_after(end));
   r.header.set_closed_us(to_micros(r.time));
   r.header.set_closing_turn_seq(turn_first.value);
@@ -346,6 +402,7 @@ void partition::close_run(run& r, event_seq turn_first, messages::Event& end) {
       gathering_.out.cancellations.push_back({tasks::dispatch_id_of(*activity.task), activity.task->activity_type()});
     }
   }
+  if (!end.has_workflow_execution_continued_as_new()) close_children(r);
   r.open = {};
   if (r.has_inbox) {
     auto rows = storage::scan_parked(store_, options_.id, r.number);

@@ -2,11 +2,16 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
+
 namespace evermill::actors {
 
 void open_commands::apply(event_seq seq, event_seq turn_first, const messages::Event& event) {
   using E = messages::Event;
   switch (event.event_case()) {
+    case E::kWorkflowExecutionStarted:
+      if (const auto deadline = deadline_of(event.workflow_execution_started())) timers[seq] = *deadline;
+      return;
     case E::kActivityTaskScheduled: {
       open_activity& activity = activities[seq];
       activity.boot = event.activity_task_scheduled().dispatch_boot();
@@ -26,7 +31,8 @@ void open_commands::apply(event_seq seq, event_seq turn_first, const messages::E
     case E::kStepScheduled: steps.insert(seq); return;
     case E::kMarkerRecorded: steps.erase(event_seq(event.marker_recorded().scheduled_seq())); return;
     case E::kStartChildWorkflowExecutionInitiated:
-      children[seq] = event.start_child_workflow_execution_initiated().workflow_id();
+      children[seq] = {event.start_child_workflow_execution_initiated().workflow_id(),
+                       event.start_child_workflow_execution_initiated().parent_close_policy()};
       return;
     case E::kStartChildWorkflowExecutionFailed:
       children.erase(event_seq(event.start_child_workflow_execution_failed().initiated_seq()));
@@ -48,6 +54,13 @@ void open_commands::apply(event_seq seq, event_seq turn_first, const messages::E
       return;
     default: return;
   }
+}
+
+void run::remember(const messages::WorkflowExecutionStarted& started) {
+  if (started.has_parent()) parent = started.parent();
+  execution_deadline_us = started.execution_deadline_us();
+  run_deadline_us = started.run_deadline_us();
+  run_timeout_us = started.run_timeout_us();
 }
 
 event_seq activity_closed_by(const messages::Event& event) noexcept {
@@ -74,7 +87,17 @@ messages::ExecutionStatus status_after(const messages::Event& end) noexcept {
   }
 }
 
+std::optional<timestamp> deadline_of(const messages::WorkflowExecutionStarted& started) noexcept {
+  const std::int64_t run = started.run_deadline_us();
+  const std::int64_t execution = started.execution_deadline_us();
+  if (run == 0 && execution == 0) return std::nullopt;
+  return from_micros(run == 0 ? execution : execution == 0 ? run : std::min(run, execution));
+}
+
 bool is_end(const messages::Event& event) noexcept { return status_after(event) != messages::RUNNING; }
+
+std::string update_request_id(const std::string& update_id) { return "u/" + update_id; }
+std::string request_id_of(const std::string& id) { return "r/" + id; }
 
 std::uint64_t input_hash(const messages::Payload& input) noexcept {
   return XXH3_64bits_withSeed(input.data().data(), input.data().size(), input.content_type());

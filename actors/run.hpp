@@ -20,6 +20,7 @@
 #include "messages/task.pb.h"
 #include "actors/partition_ports.hpp"
 #include "storage/journal.hpp"
+#include "storage/rows.hpp"
 
 namespace evermill::actors {
 
@@ -30,6 +31,8 @@ struct origin {
   std::uint64_t lane_number = 0;
   std::uint64_t reply_token = 0;
   std::optional<std::uint64_t> parked_index;  ///< its row in the inbox
+  bool existed = false;        ///< a start that came to an execution that was there
+  std::shared_ptr<const storage::request_name> request;  ///< set where the same request is not to be done twice
 };
 
 struct retry_key {
@@ -52,11 +55,19 @@ struct open_activity {
   std::shared_ptr<const messages::ActivityTask> task;
 };
 
+struct open_child {
+  std::string workflow_id;
+  messages::StartChildWorkflowExecutionInitiated::ParentClosePolicy when_parent_closes{};
+};
+
+/// The start event of every run. A timer of this number is the run's deadline.
+inline constexpr event_seq start_seq(1);
+
 /// What a run has asked for and not got, as its journal says. Pure: the same events give the same state.
 struct open_commands {
   std::map<event_seq, open_activity> activities;
-  std::map<event_seq, timestamp> timers;
-  std::map<event_seq, std::string> children;  ///< workflow ids
+  std::map<event_seq, timestamp> timers;  ///< with the run's deadline, as that of `start_seq`
+  std::map<event_seq, open_child> children;
   std::set<event_seq> steps;
 
   void apply(event_seq seq, event_seq turn_first, const messages::Event& event);
@@ -82,7 +93,13 @@ struct run {
   event_seq last;            ///< last event appended
   timestamp time{};          ///< of the last turn
   open_commands open;
+  // As the start event says:
   std::optional<messages::ParentExecution> parent;
+  std::int64_t execution_deadline_us = 0;
+  std::int64_t run_deadline_us = 0;
+  std::int64_t run_timeout_us = 0;
+
+  void remember(const messages::WorkflowExecutionStarted& started);
 
   bool has_open_work_row = false;
   bool row_has_inbox = false;  ///< what the stored row says
@@ -97,6 +114,8 @@ struct run {
   std::deque<std::pair<messages::Event, origin>> waiting;
   /// Requests that look at the run as a whole and came before its start had a turn, or what is parked was durable.
   std::vector<std::pair<messages::DecisionEvent, origin>> held;
+  std::vector<instance_query> waiting_queries;  ///< until the instance is up
+  std::vector<std::uint64_t> asked;             ///< queries given to the instance and not answered, by token
   std::unique_ptr<storage::journal_reader> replay;
   std::size_t replaying = 0;  ///< parts of the journal given to the instance and not reported
   open_commands replayed;    ///< what is open, as far as the journal was read for it
@@ -106,10 +125,17 @@ struct run {
   std::optional<std::list<run_number>::iterator> idle_place;
 };
 
+/// The earlier of the deadlines of the run and of its execution; nothing where there is none.
+std::optional<timestamp> deadline_of(const messages::WorkflowExecutionStarted& started) noexcept;
+
 bool is_end(const messages::Event& event) noexcept;
 /// The schedule event of the activity whose end the event is; 0: it is something else.
 event_seq activity_closed_by(const messages::Event& event) noexcept;
 messages::ExecutionStatus status_after(const messages::Event& end) noexcept;
+
+/// The id under which a partition remembers an update. Other requests' ids begin otherwise: request_id_of.
+std::string update_request_id(const std::string& update_id);
+std::string request_id_of(const std::string& id);
 
 /// Tells a repeated start from another one: InstanceHeader.input_hash.
 std::uint64_t input_hash(const messages::Payload& input) noexcept;

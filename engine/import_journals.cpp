@@ -117,7 +117,7 @@ class importer {
     if (!executions_.emplace(id, known{what.is_open(), parent_of(what)}).second) from.refuse(what, "is in the files twice");
     if (!what.is_open()) return;
     for (const auto& [seq, child] : what.open.children) {
-      awaited_.push_back({child, {id, what.current().run.value, seq.value}});
+      awaited_.push_back({child.workflow_id, {id, what.current().run.value, seq.value}});
     }
   }
   /// When all files were looked at: nobody may wait for a child that will never tell how it ended.

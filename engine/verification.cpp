@@ -30,6 +30,7 @@ verify_report verifier::run() {
   check_outbox();
   check_lanes();
   check_inbox();
+  check_requests();
   check_headers();
   check_journals();
   check_open_work();
@@ -211,6 +212,14 @@ void verifier::check_inbox() {
     if (row.event.run_number() != row.run.value) problem(where, "the parked event is for another run", advice::restore);
     open_header(row.partition, where, "a parked event");
     note_message(row.partition, row.event);
+  });
+}
+
+void verifier::check_requests() {
+  walk(family::requests, [&](storage::stored_row& any, place where) {
+    const auto& row = std::get<storage::request_row>(any);
+    where.workflow_id = row.workflow_id;
+    known_partition(row.partition, where);
   });
 }
 

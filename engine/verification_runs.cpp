@@ -170,9 +170,9 @@ void verifier::check_work_row(const journal_walk& walk, const messages::Instance
 
 void verifier::check_children(const journal_walk& walk) {
   for (const auto& [seq, child] : walk.check->open().children) {
-    const std::string why = lost_child({walk.partition.value, walk.run.value, seq.value}, child);
+    const std::string why = lost_child({walk.partition.value, walk.run.value, seq.value}, child.workflow_id);
     if (why.empty()) continue;
-    problem({walk.check->started()->workflow_id(), walk.run, seq, {}}, "it waits for the child \"" + child + "\", " + why,
+    problem({walk.check->started()->workflow_id(), walk.run, seq, {}}, "it waits for the child \"" + child.workflow_id + "\", " + why,
             advice::restore);
   }
 }

@@ -48,6 +48,7 @@ class verifier {
   void check_lane_end(partition_id source, partition_id destination, std::uint64_t expected);
   void check_lanes();
   void check_inbox();
+  void check_requests();
   void note_message(partition_id to, const messages::DecisionEvent& event);
   void check_headers();
   void check_journals();

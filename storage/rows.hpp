@@ -96,6 +96,27 @@ storage_result<std::vector<std::pair<std::uint64_t, messages::DecisionEvent>>> s
 /// Is any event parked for the run, readable or not?
 storage_result<bool> has_parked(const key_value_store& store, partition_id partition, run_number run);
 
+// --- requests: partition, workflow id, request id → HandledRequest
+
+struct request_name {
+  std::string workflow_id;
+  std::string request_id;
+  auto operator<=>(const request_name&) const = default;
+};
+struct stored_request {
+  request_name name;
+  messages::HandledRequest request;
+};
+void put_request(write_batch& batch, partition_id partition, std::string_view workflow_id, std::string_view request_id,
+                 const messages::HandledRequest& request);
+void erase_request(write_batch& batch, partition_id partition, std::string_view workflow_id, std::string_view request_id);
+storage_result<std::optional<messages::HandledRequest>> find_request(const key_value_store& store, partition_id partition,
+                                                                     std::string_view workflow_id,
+                                                                     std::string_view request_id);
+/// Up to `limit` requests after `after` (default: from the start), by name.
+storage_result<std::vector<stored_request>> scan_requests(const key_value_store& store, partition_id partition,
+                                                          const request_name& after, std::size_t limit);
+
 // --- description: one row
 
 /// Reads the description, or creates it with `partitions` (0: default_partitions) where the store is new; raises the

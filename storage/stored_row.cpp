@@ -12,7 +12,8 @@ namespace evermill::storage {
 namespace {
 
 constexpr std::array<std::string_view, family_count> names = {"description", "partitions", "instances", "journal",
-                                                              "open_work",   "timers",     "outbox",    "inbox"};
+                                                              "open_work",   "timers",     "outbox",    "inbox",
+                                                              "requests"};
 constexpr std::string_view description_key = "description";
 constexpr char run_row = 0;
 constexpr char activity_row = 1;
@@ -36,6 +37,14 @@ class key_reader {
     return first;
   }
   std::string text() { return std::string(std::exchange(rest_, {})); }
+  /// Up to the divider, which is taken, too.
+  std::string text_to(char divider) {
+    const std::size_t end = rest_.find(divider);
+    if (end == std::string_view::npos) return take(std::optional<std::string>());
+    std::string text(rest_.substr(0, end));
+    rest_.remove_prefix(end + 1);
+    return text;
+  }
   bool complete() const { return well_formed_ && rest_.empty(); }
 
  private:
@@ -152,6 +161,13 @@ storage_result<stored_row> parse_row(family f, std::string_view key, std::string
         to.run = parts.run();
         to.index = parts.number();
         return to.event;
+      });
+    case family::requests:
+      return p.as<request_row>([](request_row& to, key_reader& parts) -> auto& {
+        to.partition = parts.partition();
+        to.workflow_id = parts.text_to('\0');
+        to.request_id = parts.text();
+        return to.request;
       });
   }
   return unexpected(malformed_key().error());

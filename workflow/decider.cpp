@@ -36,6 +36,8 @@ identity identity_of(const E& e) {
     case E::kRequestCancelChildWorkflowExecutionInitiated:
       return {e.event_case(), {}, e.request_cancel_child_workflow_execution_initiated().initiated_seq()};
     case E::kStepScheduled: return {e.event_case(), e.step_scheduled().name()};
+    case E::kWorkflowExecutionUpdateCompleted: return {e.event_case(), e.workflow_execution_update_completed().update_id()};
+    case E::kPatchRecorded: return {e.event_case(), e.patch_recorded().patch_id()};
     default: return {e.event_case()};
   }
 }
@@ -103,6 +105,7 @@ std::optional<turn> decider::handle(messages::Event&& decision, timestamp time) 
   result.log_lines = std::exchange(rt.log_lines_, {});
   if (result.record.events(result.record.events_size() - 1).has_workflow_execution_continued_as_new()) {
     result.unread_signals = rt.unread_in_order();
+    result.unfinished_updates = std::exchange(rt.unfinished_updates_, {});
     result.cancel_requested = rt.cancel_requested_;
   }
   return result;
@@ -123,7 +126,9 @@ std::optional<divergence> decider::replay(messages::TurnRecord&& journal) {
   made.Clear();
   made.add_events()->Swap(journal.mutable_events(0));
   rt.replaying_ = true;
+  rt.journaled_ = &journal;
   rt.handle(made, from_micros(journal.time_us()));
+  rt.journaled_ = nullptr;
   rt.replaying_ = false;
   rt.new_steps_.clear();
   if (planted(bug::no_replay_comparison)) return std::nullopt;
@@ -144,6 +149,29 @@ std::optional<divergence> decider::replay(messages::TurnRecord&& journal) {
     return divergence{next, "the journal has " + describe(journal.events(both)) + ", the code asked for nothing more"};
   }
   return std::nullopt;
+}
+
+std::optional<messages::Failure> decider::refusal(const messages::WorkflowExecutionUpdateAccepted& update) {
+  try {
+    impl_->runtime.validate(update);
+    return std::nullopt;
+  } catch (...) {
+    messages::Failure why;
+    to_message(current_failure(), why);
+    return why;
+  }
+}
+
+std::variant<messages::Payload, messages::Failure> decider::query(const std::string& name, const messages::Payload& input) {
+  try {
+    messages::Payload answer;
+    to_message(impl_->runtime.query(name, from_message(input)), answer);
+    return answer;
+  } catch (...) {
+    messages::Failure why;
+    to_message(current_failure(), why);
+    return why;
+  }
 }
 
 std::vector<step_run> decider::unfinished_steps() {

@@ -44,6 +44,7 @@ struct turn {
   /// Only with a final WorkflowExecutionContinuedAsNew (whose new_run_number and new_run_id are left empty for the
   /// partition to fill): what the next run's start event must carry.
   std::vector<messages::WorkflowExecutionSignaled> unread_signals;
+  std::vector<messages::WorkflowExecutionUpdateAccepted> unfinished_updates;
   bool cancel_requested = false;
 };
 
@@ -71,6 +72,11 @@ class decider {
   std::optional<divergence> replay(const messages::TurnRecord& turn);
   /// The same; may take from `turn` what it needs.
   std::optional<divergence> replay(messages::TurnRecord&& turn);
+
+  /// Why the workflow does not take this update; nothing where it does: `handle` it next then. Only looks.
+  std::optional<messages::Failure> refusal(const messages::WorkflowExecutionUpdateAccepted& update);
+  /// The answer of the workflow's code, or why there is none. Only looks; also once `closed()`.
+  std::variant<messages::Payload, messages::Failure> query(const std::string& name, const messages::Payload& input);
 
   /// After replay: the steps that were asked for and have no marker, to be run (again).
   std::vector<step_run> unfinished_steps();

@@ -41,7 +41,13 @@ using E = messages::Event;
 
 // --- commands
 
+/// Queries, and validations of updates, happen in no turn.
+void runtime::check_may_ask() const {
+  if (only_looking_) throw std::logic_error("a query's handler, or an update's validation, asked its context for something");
+}
+
 E& runtime::add_command() {
+  check_may_ask();
   if (record_ == nullptr || continued_) {
     // A destructor asks while the coroutine is destroyed, or code after continue_as_new: nobody will hear of it.
     ignored_.Clear();
@@ -55,6 +61,7 @@ cell_ref runtime::open(cell::kind what, std::uint64_t seq, std::string_view name
   cell_ref c(new cell);
   c->what = what;
   c->seq = seq;
+  c->scope = scope_;
   c->name = name;
   if (what != cell::kind::signal) open_.emplace(seq, c);
   return c;
@@ -84,14 +91,23 @@ cell_ref runtime::schedule_activity(std::string_view name, const activity_option
   return open(cell::kind::activity, last_.value, name);
 }
 
-cell_ref runtime::start_child(std::string_view type, std::optional<std::string_view> id, payload&& input) {
+cell_ref runtime::start_child(std::string_view type, const child_options& options, payload&& input) {
   check_name("child workflow's name", type);
-  if (id) check_name("child's workflow id", *id);
+  if (!options.id.empty()) check_name("child's workflow id", options.id);
+  if (options.execution_timeout.count() < 0 || options.run_timeout.count() < 0) {
+    throw std::invalid_argument("a child's timeout is negative");
+  }
   check_size("input of a child workflow", input);
-  auto& initiated = *add_command().mutable_start_child_workflow_execution_initiated();
+  using initiated_event = messages::StartChildWorkflowExecutionInitiated;
+  initiated_event& initiated = *add_command().mutable_start_child_workflow_execution_initiated();
   initiated.set_workflow_type(std::string(type));
-  initiated.set_workflow_id(id ? std::string(*id) : child_id(workflow_id_, run_, last_));
+  initiated.set_workflow_id(options.id.empty() ? child_id(workflow_id_, run_, last_) : std::string(options.id));
   if (has_value(input)) to_message(std::move(input), *initiated.mutable_input());
+  initiated.set_parent_close_policy(static_cast<initiated_event::ParentClosePolicy>(options.when_parent_closes));
+  initiated.set_reuse_policy(static_cast<messages::WorkflowIdReusePolicy>(options.reuse));
+  initiated.set_execution_timeout_us(options.execution_timeout.count());
+  initiated.set_run_timeout_us(options.run_timeout.count());
+  initiated.set_version(std::string(options.version));
   return open(cell::kind::child, last_.value, type);
 }
 
@@ -102,6 +118,7 @@ cell_ref runtime::start_timer(std::chrono::microseconds delay) {
 }
 
 cell_ref runtime::wait_signal(std::string_view name) {
+  check_may_ask();
   check_name("signal's name", name);
   cell_ref c = open(cell::kind::signal, 0, name);
   const auto buffered = unread_.find(name);
@@ -138,8 +155,11 @@ cell_ref runtime::schedule_step(std::string_view name, std::function<payload()> 
 }
 
 void runtime::continue_as_new(payload&& input) {
+  check_may_ask();
   definition_.check_input(input);
   check_size("input of continue_as_new", input);
+  complete_updates();
+  for (open_update& each : open_updates_) unfinished_updates_.push_back(std::move(each.accepted));
   close_open_commands();
   auto& next = *add_command().mutable_workflow_execution_continued_as_new();
   next.set_workflow_type(definition_.name);
@@ -178,6 +198,7 @@ void runtime::cancel(cell& c) {
 
 /// SplitMix64 over the run's seed: the same numbers in every replay.
 std::uint64_t runtime::random() {
+  check_may_ask();
   random_state_ += 0x9e3779b97f4a7c15;
   std::uint64_t z = random_state_;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
@@ -273,6 +294,8 @@ bool runtime::concerns(const messages::Event& decision) const {
     case E::kWorkflowExecutionStarted: return root_ == nullptr;
     case E::kWorkflowExecutionSignaled:
     case E::kWorkflowExecutionCancelRequested: return root_ != nullptr;
+    case E::kWorkflowExecutionUpdateAccepted:
+      return update_handlers_.contains(decision.workflow_execution_update_accepted().update_name());
     default: return false;
   }
 }
@@ -283,10 +306,15 @@ void runtime::handle(messages::TurnRecord& record, timestamp time) {
   record_ = &record;
   apply(record.events(0));  // it keeps its place when commands are added: the field holds pointers
   run_ready();
+  for (const auto& update : std::exchange(carried_updates_, {})) {
+    if (!closed_ && !root_->done()) begin_update(update);
+  }
+  run_ready();
   if (std::exchange(carried_cancel_, false) && !closed_ && !root_->done()) {
     interrupt();
     run_ready();
   }
+  if (!closed_) complete_updates();
   if (!closed_ && root_ && root_->done()) finish();
   record_ = nullptr;
 }
@@ -299,6 +327,7 @@ void runtime::apply(const messages::Event& decision) {
   switch (decision.event_case()) {
     case E::kWorkflowExecutionStarted: return on_started(decision.workflow_execution_started());
     case E::kWorkflowExecutionSignaled: return on_signal(decision.workflow_execution_signaled());
+    case E::kWorkflowExecutionUpdateAccepted: return on_update(decision.workflow_execution_update_accepted());
     case E::kWorkflowExecutionCancelRequested:
       return on_cancel(decision.workflow_execution_cancel_requested().reason());
     case E::kActivityTaskCompleted:
@@ -346,6 +375,7 @@ void runtime::on_started(const messages::WorkflowExecutionStarted& started) {
   random_state_ = started.random_seed();
   for (const auto& signal : started.carried_signals()) on_signal(signal);
   cancel_requested_ = carried_cancel_ = started.cancel_requested();
+  carried_updates_.assign(started.carried_updates().begin(), started.carried_updates().end());
   try {
     root_ = definition_.start(*this, from_message(started.input()));
     ready_.push_back(root_->coroutine());
@@ -404,14 +434,21 @@ void runtime::on_cancel(const std::string& reason) {
 
 /// Everything that is awaited, or could be, throws canceled_error once; what is asked for later is not touched.
 void runtime::interrupt() {
-  std::vector<cell_ref> pending;
-  for (const auto& [seq, c] : open_) pending.push_back(c);
-  for (const auto& [seq, c] : timed_waits_) pending.push_back(c);
-  std::sort(pending.begin(), pending.end(), [](const cell_ref& a, const cell_ref& b) { return a->seq < b->seq; });
-  for (const cell_ref& c : signal_waits_) {
-    if (c->seq == 0) pending.push_back(c);
+  for (const cell_ref& c : pending()) {
+    if (interrupted_by(c->scope, 0)) cancel(*c.get());
   }
-  for (const cell_ref& c : pending) cancel(*c.get());
+}
+
+/// What is open, in the order of commands; waits without one behind.
+std::vector<cell_ref> runtime::pending() const {
+  std::vector<cell_ref> found;
+  for (const auto& [seq, c] : open_) found.push_back(c);
+  for (const auto& [seq, c] : timed_waits_) found.push_back(c);
+  std::sort(found.begin(), found.end(), [](const cell_ref& a, const cell_ref& b) { return a->seq < b->seq; });
+  for (const cell_ref& c : signal_waits_) {
+    if (c->seq == 0) found.push_back(c);
+  }
+  return found;
 }
 
 void runtime::run_ready() {
@@ -424,11 +461,7 @@ void runtime::run_ready() {
 
 /// What is still open when the workflow ends is not wanted any more.
 void runtime::close_open_commands() {
-  std::vector<cell_ref> pending;
-  for (const auto& [seq, c] : open_) pending.push_back(c);
-  for (const auto& [seq, c] : timed_waits_) pending.push_back(c);
-  std::sort(pending.begin(), pending.end(), [](const cell_ref& a, const cell_ref& b) { return a->seq < b->seq; });
-  for (const cell_ref& c : pending) {
+  for (const cell_ref& c : pending()) {
     if (c->what == cell::kind::timer || c->what == cell::kind::signal || c->what == cell::kind::activity) {
       cancel_command(*c.get());
     }
@@ -444,6 +477,7 @@ void runtime::close_open_commands() {
 void runtime::finish() {
   closed_ = true;
   close_open_commands();
+  end_updates();
   try {
     std::optional<payload> result = root_->take();
     if (result) check_size("workflow's result", *result);
@@ -476,8 +510,8 @@ std::vector<messages::WorkflowExecutionSignaled> runtime::unread_in_order() cons
 cell_ref schedule_activity(runtime& rt, std::string_view name, const activity_options& options, payload input) {
   return rt.schedule_activity(name, options, std::move(input));
 }
-cell_ref start_child(runtime& rt, std::string_view type, std::optional<std::string_view> id, payload input) {
-  return rt.start_child(type, id, std::move(input));
+cell_ref start_child(runtime& rt, std::string_view type, const child_options& options, payload input) {
+  return rt.start_child(type, options, std::move(input));
 }
 cell_ref start_timer(runtime& rt, std::chrono::microseconds delay) { return rt.start_timer(delay); }
 cell_ref wait_signal(runtime& rt, std::string_view name) { return rt.wait_signal(name); }
@@ -489,6 +523,18 @@ cell_ref schedule_step(runtime& rt, std::string_view name, std::function<payload
 }
 void continue_as_new(runtime& rt, payload input) { rt.continue_as_new(std::move(input)); }
 void cancel(runtime& rt, cell& c) { rt.cancel(c); }
+bool patched(runtime& rt, std::string_view id) { return rt.patched(id); }
+void enter(runtime& rt, std::uint32_t scope) noexcept { rt.scope_ = scope; }
+std::uint32_t new_scope(runtime& rt, std::uint32_t parent, bool shielded) { return rt.new_scope(parent, shielded); }
+void cancel_scope(runtime& rt, std::uint32_t scope, std::string_view reason) { rt.cancel_scope(scope, reason); }
+bool scope_canceled(const runtime& rt, std::uint32_t scope) noexcept { return rt.scope_canceled(scope); }
+std::uint64_t add_query_handler(runtime& rt, std::string_view name, std::function<payload(const payload&)> answer) {
+  return rt.add_query_handler(name, std::move(answer));
+}
+std::uint64_t add_update_handler(runtime& rt, std::string_view name, update_functions functions) {
+  return rt.add_update_handler(name, std::move(functions));
+}
+void remove_handler(runtime& rt, std::uint64_t id) noexcept { rt.remove_handler(id); }
 void make_ready(runtime& rt, std::coroutine_handle<> coroutine) { rt.make_ready(coroutine); }
 std::chrono::sys_time<std::chrono::microseconds> now(const runtime& rt) { return rt.now_; }
 std::uint64_t random(runtime& rt) { return rt.random(); }

@@ -26,13 +26,22 @@ class runtime {
 
   // What the context asks for.
   cell_ref schedule_activity(std::string_view name, const activity_options& options, payload&& input);
-  cell_ref start_child(std::string_view type, std::optional<std::string_view> id, payload&& input);
+  cell_ref start_child(std::string_view type, const child_options& options, payload&& input);
   cell_ref start_timer(std::chrono::microseconds delay);
   cell_ref wait_signal(std::string_view name);
   cell_ref wait_signal(std::string_view name, std::chrono::microseconds timeout);
   cell_ref schedule_step(std::string_view name, std::function<payload()> run);
   void continue_as_new(payload&& input);
   void cancel(cell& c);
+  bool patched(std::string_view id);
+
+  std::uint32_t new_scope(std::uint32_t parent, bool shielded);
+  void cancel_scope(std::uint32_t scope, std::string_view reason);
+  bool scope_canceled(std::uint32_t scope) const noexcept;
+
+  std::uint64_t add_query_handler(std::string_view name, std::function<payload(const payload&)> answer);
+  std::uint64_t add_update_handler(std::string_view name, update_functions functions);
+  void remove_handler(std::uint64_t id) noexcept;
 
   void make_ready(std::coroutine_handle<> coroutine) { ready_.push_back(coroutine); }
   std::uint64_t random();
@@ -43,8 +52,15 @@ class runtime {
   /// Handles the event and appends the commands it leads to. `record` holds the decision event already.
   void handle(messages::TurnRecord& record, timestamp time);
 
+  /// Throws what is wrong with the question, and what its handler throws.
+  payload query(std::string_view name, const payload& input);
+  /// Throws why the update is refused.
+  void validate(const messages::WorkflowExecutionUpdateAccepted& update);
+
   const workflow_definition& definition_;
   const run_number run_;
+  std::uint32_t scope_ = 0;  // that was entered last
+  const messages::TurnRecord* journaled_ = nullptr;  // the turn that is replayed
   std::string workflow_id_;
   std::string run_id_;
   timestamp now_{};
@@ -58,6 +74,7 @@ class runtime {
   std::map<std::string, std::deque<payload>, std::less<>> unread_;  // signals, by name
   std::vector<workflow::log_line> log_lines_;                      // written in this turn
   std::vector<messages::WorkflowExecutionSignaled> unread_in_order() const;
+  std::vector<messages::WorkflowExecutionUpdateAccepted> unfinished_updates_;  // when the run continues as new
 
  private:
   using cell_map = std::unordered_map<std::uint64_t, cell_ref>;
@@ -70,6 +87,14 @@ class runtime {
   static std::optional<closing> closed_by(const messages::Event& decision);
 
   messages::Event& add_command();
+  void check_may_ask() const;
+  bool interrupted_by(std::uint32_t scope, std::uint32_t canceled) const noexcept;
+  std::vector<cell_ref> pending() const;
+  void on_update(const messages::WorkflowExecutionUpdateAccepted& accepted);
+  void begin_update(const messages::WorkflowExecutionUpdateAccepted& accepted);
+  void complete_updates();
+  void end_updates();
+  void end_update(const std::string& id, root& done);
   cell_ref open(cell::kind what, std::uint64_t seq, std::string_view name);
   void settle(cell& c);
   void settle_value(cell& c, std::optional<payload> value);
@@ -107,7 +132,29 @@ class runtime {
   std::uint64_t signals_seen_ = 0;
   std::uint64_t settled_ = 0;
   std::deque<std::coroutine_handle<>> ready_;
-  std::unique_ptr<root> root_;  // last: its frames hold cells
+  std::map<std::string, bool, std::less<>> patches_;
+  struct scope {
+    std::uint32_t parent = 0;
+    bool shielded = false;
+    bool canceled = false;
+  };
+  std::vector<scope> scopes_{scope{}};  // the first is the execution
+  template <class Function>
+  struct named_handler {
+    std::uint64_t id = 0;
+    Function function;
+  };
+  std::map<std::string, named_handler<std::function<payload(const payload&)>>, std::less<>> query_handlers_;
+  std::map<std::string, named_handler<update_functions>, std::less<>> update_handlers_;
+  std::uint64_t last_handler_ = 0;
+  bool only_looking_ = false;  // a query or a validation runs
+  std::vector<messages::WorkflowExecutionUpdateAccepted> carried_updates_;  // from the run before; not begun yet
+  std::unique_ptr<root> root_;  // its frames hold cells
+  struct open_update {
+    messages::WorkflowExecutionUpdateAccepted accepted;
+    std::unique_ptr<root> doing;
+  };
+  std::vector<open_update> open_updates_;  // last: they may use what the workflow has
 };
 
 }  // namespace evermill::detail

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -15,6 +16,7 @@
 
 #include "evermill/codec.hpp"
 #include "evermill/future.hpp"
+#include "evermill/handlers.hpp"
 #include "evermill/handles.hpp"
 #include "evermill/runtime.hpp"
 #include "evermill/task.hpp"
@@ -68,83 +70,92 @@ struct [[nodiscard("co_await it: nothing after continue_as_new may run")]] never
 /// Asking happens at the call, in program order; awaiting the future only waits. Delays are counted from `now()`. All
 /// throw payload_error where the input can't be encoded, and std::invalid_argument for a name that can't be (handles.hpp).
 ///
-/// A cancel request for the execution makes every future that is open at that moment throw canceled_error, once; what is
-/// asked for afterwards works as always, so that the code can clean up.
+/// A cancel request for the execution makes every future that is open at that moment throw canceled_error, once, but for
+/// those of shielded contexts; what is asked for afterwards works as always, so that the code can clean up.
 class context {
  public:
-  explicit context(detail::runtime& rt) noexcept : runtime_(&rt) {}
+  /// For evermill itself.
+  explicit context(detail::runtime& rt, std::uint32_t scope = 0) noexcept : runtime_(&rt), scope_(scope) {}
 
   /// Schedules an activity. Its argument is built from `fields`, or is given as one named value. The future gives its
   /// result, or throws activity_error when the last attempt that its retry policy allows has failed.
   template <class R, class A, class... In>
   future<R> call(const activity<R(A)>& what, In&&... fields) const {
-    return {*runtime_, detail::schedule_activity(*runtime_, what.name, what.options,
+    return {*runtime_, detail::schedule_activity(entered(), what.name, what.options,
                                                  detail::encode_input<A>(std::forward<In>(fields)...))};
   }
   template <class R>
   future<R> call(const activity<R()>& what) const {
-    return {*runtime_, detail::schedule_activity(*runtime_, what.name, what.options, payload{})};
+    return {*runtime_, detail::schedule_activity(entered(), what.name, what.options, payload{})};
   }
 
   /// Starts a child workflow: an execution of its own, with an id made from this run's. The future gives its result, or
-  /// throws child_workflow_error when it fails, is canceled or terminated. A child whose future is dropped, or whose
-  /// parent ends, goes on. A function must be registered (else std::invalid_argument); what a handle names need not be
-  /// registered here: the child then waits for its code.
+  /// throws child_workflow_error when it fails, is canceled, terminated or timed out. The child goes on when its future is
+  /// dropped; when its parent ends first it is terminated, unless its options say otherwise. A function must be registered
+  /// (else std::invalid_argument); what a handle names need not be registered here: the child then waits for its code.
   template <class R, class A, class... In>
   future<R> start(task<R> (*child)(context, A), In&&... fields) const {
-    return start_named<R>(name_of(child), {}, detail::encode_input<A>(std::forward<In>(fields)...));
+    return start_with({}, child, std::forward<In>(fields)...);
   }
   template <class R>
   future<R> start(task<R> (*child)(context)) const {
-    return start_named<R>(name_of(child), {}, payload{});
+    return start_with({}, child);
   }
   template <class R, class A, class... In>
   future<R> start(const child_workflow<R(A)>& child, In&&... fields) const {
-    return start_named<R>(child.name, {}, detail::encode_input<A>(std::forward<In>(fields)...));
+    return start_with({}, child, std::forward<In>(fields)...);
   }
   template <class R>
   future<R> start(const child_workflow<R()>& child) const {
-    return start_named<R>(child.name, {}, payload{});
+    return start_with({}, child);
   }
 
   /// The same with a workflow id of your choice, so that others can find and signal it. Where an execution with this id
   /// exists already, also one that has ended, the future throws child_workflow_error (failure_kind::already_exists).
   /// Throws std::invalid_argument where `id` is not 1 to 512 bytes of UTF-8 without control characters.
+  template <class Child, class... In>
+  auto start_as(std::string_view id, const Child& child, In&&... fields) const {
+    if (id.empty()) throw std::invalid_argument("the child's workflow id is empty");
+    return start_with({.id = id}, child, std::forward<In>(fields)...);
+  }
+
+  /// The same with all options; handles.hpp tells what each means. Throws std::invalid_argument for an id that can't be and
+  /// for a negative timeout.
   template <class R, class A, class... In>
-  future<R> start_as(std::string_view id, task<R> (*child)(context, A), In&&... fields) const {
-    return start_named<R>(name_of(child), id, detail::encode_input<A>(std::forward<In>(fields)...));
+  future<R> start_with(const child_options& options, task<R> (*child)(context, A), In&&... fields) const {
+    return start_named<R>(name_of(child), options, detail::encode_input<A>(std::forward<In>(fields)...));
   }
   template <class R>
-  future<R> start_as(std::string_view id, task<R> (*child)(context)) const {
-    return start_named<R>(name_of(child), id, payload{});
+  future<R> start_with(const child_options& options, task<R> (*child)(context)) const {
+    return start_named<R>(name_of(child), options, payload{});
   }
   template <class R, class A, class... In>
-  future<R> start_as(std::string_view id, const child_workflow<R(A)>& child, In&&... fields) const {
-    return start_named<R>(child.name, id, detail::encode_input<A>(std::forward<In>(fields)...));
+  future<R> start_with(const child_options& options, const child_workflow<R(A)>& child, In&&... fields) const {
+    return start_named<R>(child.name, options, detail::encode_input<A>(std::forward<In>(fields)...));
   }
   template <class R>
-  future<R> start_as(std::string_view id, const child_workflow<R()>& child) const {
-    return start_named<R>(child.name, id, payload{});
+  future<R> start_with(const child_options& options, const child_workflow<R()>& child) const {
+    return start_named<R>(child.name, options, payload{});
   }
 
   /// A durable timer: due at `now() + delay`, rounded up to microseconds, also when no process runs then (it fires when
   /// one does). Zero or less: due at once.
   template <class Rep, class Period>
   future<void> sleep(std::chrono::duration<Rep, Period> delay) const {
-    return {*runtime_, detail::start_timer(*runtime_, std::chrono::ceil<std::chrono::microseconds>(delay))};
+    return {*runtime_, detail::start_timer(entered(), std::chrono::ceil<std::chrono::microseconds>(delay))};
   }
 
   /// The oldest signal of this name that was not read yet, or the next one to come: each signal is read once, and waits
   /// until it is read. Waits for the same name are served in the order in which they were asked for.
   template <class T>
   future<T> wait(const signal<T>& which) const {
-    return {*runtime_, detail::wait_signal(*runtime_, which.name)};
+    return {*runtime_, detail::wait_signal(entered(), which.name)};
   }
   /// The same; std::nullopt (false, for a signal without a value) when none has come within `timeout`.
   template <class T, class Rep, class Period>
   auto wait(const signal<T>& which, std::chrono::duration<Rep, Period> timeout) const {
     return future<typename detail::timed_value<T>::type>(
-        *runtime_, detail::wait_signal(*runtime_, which.name, std::chrono::ceil<std::chrono::microseconds>(timeout)));
+        *runtime_, detail::wait_signal(entered(), which.name, std::chrono::ceil<std::chrono::microseconds>(timeout)));
   }
 
   /// Runs `f` once, off the workflow's thread, when everything decided before is durable; its result is journaled, and
@@ -162,7 +173,7 @@ class context {
     static_assert(detail::owns_itself<std::remove_cvref_t<result>>,
                   "a step's result is a stored value: return the plain type, not a pointer or view");
     return future<std::remove_cvref_t<result>>(
-        *runtime_, detail::schedule_step(*runtime_, name, [f = std::decay_t<F>(std::forward<F>(f))]() mutable {
+        *runtime_, detail::schedule_step(entered(), name, [f = std::decay_t<F>(std::forward<F>(f))]() mutable {
           if constexpr (std::is_void_v<result>) {
             f();
             return payload{};
@@ -190,6 +201,65 @@ class context {
     return {};
   }
 
+  /// From now on, while the returned object lives, queries of this name are answered with what `f` gives: `f(argument)`, or
+  /// `f()`. It is called between turns, only looks, and must not ask the context for anything: what does throws
+  /// std::logic_error, and what `f` throws is what the caller gets. Throws std::invalid_argument where the name has a
+  /// handler, or can't be one.
+  template <class R, class A, class F>
+  handler on_query(const query<R(A)>& which, F f) const {
+    static_assert(detail::check_handler<R, F, A>());
+    return {*runtime_, detail::add_query_handler(*runtime_, which.name, [f](const payload& input) mutable {
+              return *detail::call_and_encode<R>(f, codec<A>::decode(input));
+            })};
+  }
+  template <class R, class F>
+  handler on_query(const query<R()>& which, F f) const {
+    static_assert(detail::check_handler<R, F>());
+    return {*runtime_, detail::add_query_handler(*runtime_, which.name, [f](const payload&) mutable {
+              return *detail::call_and_encode<R>(f);
+            })};
+  }
+
+  /// From now on, while the returned object lives, updates of this name are done by `f`, which is called with the argument
+  /// and gives the result, or a task that gives it (a free coroutine, to which it passes the state as a shared_ptr): that
+  /// runs beside the workflow and may ask for whatever a workflow may. `validate(argument)` refuses an update by throwing:
+  /// nothing of it is journaled then. It must only look, as a query's function. What `f` throws is the update's failure; the
+  /// workflow goes on. Updates that are not done when the run ends fail with the type "WorkflowEnded"; a run that continues
+  /// as new hands them on to the next one. Throws std::invalid_argument where the name has a handler, or can't be one.
+  template <class R, class A, class F, class V>
+  handler on_update(const update<R(A)>& which, F f, V validate) const {
+    static_assert(detail::check_handler<R, F, A>());
+    detail::runtime* const rt = runtime_;
+    return {*rt, detail::add_update_handler(
+                     *rt, which.name,
+                     {[validate](const payload& input) mutable { validate(codec<A>::decode(input)); },
+                      [f, rt](const payload& input) mutable {
+                        return detail::call_or_begin<R>(*rt, f, codec<A>::decode(input));
+                      }})};
+  }
+  template <class R, class A, class F>
+  handler on_update(const update<R(A)>& which, F f) const {
+    return on_update(which, std::move(f), [](const A&) {});
+  }
+  template <class R, class F>
+  handler on_update(const update<R()>& which, F f) const {
+    static_assert(detail::check_handler<R, F>());
+    detail::runtime* const rt = runtime_;
+    return {*rt, detail::add_update_handler(
+                     *rt, which.name,
+                     {[](const payload&) {}, [f, rt](const payload&) mutable { return detail::call_or_begin<R>(*rt, f); }})};
+  }
+
+  /// Changes code under which runs are open: `if (ctx.patched("2026-11 pay first")) { new } else { old }`. True where the
+  /// code runs for the first time, which is journaled; in the replay of a run that passed here before the patch was made,
+  /// false. The same id gives the same answer for the rest of the run. Throws std::invalid_argument for an id that can't be
+  /// (handles.hpp).
+  bool patched(std::string_view id) const { return detail::patched(entered(), id); }
+
+  /// A context whose commands a cancel request for the execution, or for this context's scope, leaves alone: for work that
+  /// must be finished, and for cleaning up.
+  context shielded() const { return context(*runtime_, detail::new_scope(*runtime_, scope_, true)); }
+
   /// The time of the event that is being handled, UTC; stands still between two awaits, never goes back.
   std::chrono::sys_time<std::chrono::microseconds> now() const { return detail::now(*runtime_); }
   /// 64 random bits from the run's journaled seed; not for secrets.
@@ -210,16 +280,25 @@ class context {
   const std::string& run_id() const { return detail::run_id(*runtime_); }
 
  private:
+  friend class cancellation_scope;
+
   template <class R>
-  future<R> start_named(std::string_view type, std::optional<std::string_view> id, payload input) const {
-    return {*runtime_, detail::start_child(*runtime_, type, id, std::move(input))};
+  future<R> start_named(std::string_view type, const child_options& options, payload input) const {
+    return {*runtime_, detail::start_child(entered(), type, options, std::move(input))};
   }
   template <class F>
   const std::string& name_of(F* function) const {
     return detail::name_of_workflow(*runtime_, reinterpret_cast<const void*>(function));
   }
 
+  /// What is asked for next belongs to this context's scope.
+  detail::runtime& entered() const {
+    detail::enter(*runtime_, scope_);
+    return *runtime_;
+  }
+
   detail::runtime* runtime_;
+  std::uint32_t scope_ = 0;
 };
 
 }  // namespace evermill

@@ -85,6 +85,68 @@ struct signal {
   std::string_view name;
 };
 
+/// A question to a running or ended execution, with argument A and answer R: query<R(A)>, or query<R()>. Answered from its
+/// state, and journaled nowhere. For `ctx.on_query` and `execution::query`.
+template <class Signature>
+struct query;
+/// A request to a running execution with argument A that is validated, done by its code, and answered with an R:
+/// update<R(A)>, or update<R()>; R may be void. For `ctx.on_update` and `execution::update`.
+template <class Signature>
+struct update;
+
+template <class R, class A>
+struct query<R(A)> {
+  static_assert(!std::is_void_v<R> && detail::check_handle<R, A>());
+  std::string_view name;
+};
+template <class R>
+struct query<R()> {
+  static_assert(!std::is_void_v<R> && detail::check_handle<R>());
+  std::string_view name;
+};
+template <class R, class A>
+struct update<R(A)> {
+  static_assert(detail::check_handle<R, A>());
+  std::string_view name;
+};
+template <class R>
+struct update<R()> {
+  static_assert(detail::check_handle<R>());
+  std::string_view name;
+};
+
+/// What becomes of a child when its parent ends before it, in whatever way. (A run that continues as new has not ended.)
+enum class parent_close_policy : unsigned char {
+  terminate = 0,       ///< ended at once, without its code being asked
+  request_cancel = 1,  ///< its code sees canceled_error and may clean up
+  abandon = 2,         ///< goes on
+};
+
+/// What a start does where an execution with its workflow id exists already.
+enum class workflow_id_reuse : unsigned char {
+  use_existing = 0,        ///< the same start (definition and input) finds it, running or ended; another one is refused
+  reject_duplicate = 1,    ///< refused
+  allow_after_failure = 2, ///< starts a new one where the last has ended and did not complete; refused otherwise
+  allow = 3,               ///< starts a new one where the last has ended; refused while it runs
+  terminate_existing = 4,  ///< starts a new one; what runs is terminated in the same commit
+};
+
+/// How a child is started. Views must live until the call returns.
+struct child_options {
+  /// Its workflow id; empty: one made from this run's. 1 to 512 bytes of UTF-8 without control characters.
+  std::string_view id{};
+  parent_close_policy when_parent_closes = parent_close_policy::terminate;
+  /// Where a child's id is taken and the policy starts nothing, its future throws child_workflow_error
+  /// (failure_kind::already_exists), also for `use_existing`: an execution has one parent.
+  workflow_id_reuse reuse = workflow_id_reuse::use_existing;
+  /// How long all its runs together, and each of its runs, may take: it ends as timed out then. 0: no limit.
+  std::chrono::microseconds execution_timeout{0};
+  std::chrono::microseconds run_timeout{0};
+  /// Of its code; empty: the one that new executions get.
+  std::string_view version{};
+};
+static_assert(std::is_trivially_destructible_v<child_options>);
+
 /// A workflow by name: child_workflow<R(A)> or child_workflow<R()>. For starting one whose code is elsewhere, and for
 /// `registry.add`, so that both sides agree on name and types.
 template <class Signature>

@@ -16,40 +16,12 @@
 #include "evermill/context.hpp"
 #include "evermill/exceptions.hpp"
 #include "evermill/handles.hpp"
+#include "evermill/root.hpp"
 #include "evermill/task.hpp"
 
 namespace evermill {
 
 namespace detail {
-
-/// A running root coroutine, its type erased.
-class root {
- public:
-  virtual ~root() = default;
-  virtual std::coroutine_handle<> coroutine() const = 0;
-  virtual bool done() const = 0;
-  /// The result, or throws what the coroutine threw. Once, when done.
-  virtual std::optional<payload> take() = 0;
-};
-
-template <class R>
-class root_of final : public root {
- public:
-  root_of(runtime& rt, task<R> t) : task_(std::move(t)) { task_.coroutine().promise().rt = &rt; }
-  std::coroutine_handle<> coroutine() const override { return task_.coroutine(); }
-  bool done() const override { return task_.coroutine().done(); }
-  std::optional<payload> take() override {
-    if constexpr (std::is_void_v<R>) {
-      task_.coroutine().promise().take();
-      return std::nullopt;
-    } else {
-      return codec<R>::encode(task_.coroutine().promise().take());
-    }
-  }
-
- private:
-  task<R> task_;
-};
 
 struct registry_data;
 

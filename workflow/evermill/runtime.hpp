@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@
 namespace evermill::detail {
 
 class runtime;
+class root;
 
 /// A coroutine that is suspended until `needed` of some cells are settled, or one has failed. Lives in the awaiting frame.
 struct waiter {
@@ -35,6 +37,7 @@ struct cell {
   state is = state::pending;
   bool timed = false;           ///< of a wait with a timeout: no value means that the time was up
   std::uint32_t references = 0;
+  std::uint32_t scope = 0;      ///< of the context that asked for it
   std::uint64_t seq = 0;        ///< of the command; of a timed wait: its timer's; 0: no command
   std::uint64_t settled_as = 0; ///< counts settlements: the order of the journal
   std::string name;             ///< of the activity, child, step or signal
@@ -68,14 +71,29 @@ class cell_ref {
 
 // Commands. Each is recorded when called.
 cell_ref schedule_activity(runtime& rt, std::string_view name, const activity_options& options, payload input);
-/// Without an id the child gets one made from this run's.
-cell_ref start_child(runtime& rt, std::string_view type, std::optional<std::string_view> id, payload input);
+cell_ref start_child(runtime& rt, std::string_view type, const child_options& options, payload input);
 cell_ref start_timer(runtime& rt, std::chrono::microseconds delay);
 cell_ref wait_signal(runtime& rt, std::string_view name);
 cell_ref wait_signal(runtime& rt, std::string_view name, std::chrono::microseconds timeout);
 cell_ref schedule_step(runtime& rt, std::string_view name, std::function<payload()> run);
 void continue_as_new(runtime& rt, payload input);
 void cancel(runtime& rt, cell& c);
+bool patched(runtime& rt, std::string_view id);
+
+// Scopes. What is asked for belongs to the one that was entered last.
+void enter(runtime& rt, std::uint32_t scope) noexcept;
+std::uint32_t new_scope(runtime& rt, std::uint32_t parent, bool shielded);
+void cancel_scope(runtime& rt, std::uint32_t scope, std::string_view reason);
+bool scope_canceled(const runtime& rt, std::uint32_t scope) noexcept;
+
+// Handlers of queries and updates; each has an id by which it is removed.
+struct update_functions {
+  std::function<void(const payload& input)> validate;  ///< throws why the update is refused
+  std::function<std::unique_ptr<root>(const payload& input)> begin;
+};
+std::uint64_t add_query_handler(runtime& rt, std::string_view name, std::function<payload(const payload& input)> answer);
+std::uint64_t add_update_handler(runtime& rt, std::string_view name, update_functions functions);
+void remove_handler(runtime& rt, std::uint64_t id) noexcept;
 
 // The instance.
 void make_ready(runtime& rt, std::coroutine_handle<> coroutine);
