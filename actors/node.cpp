@@ -109,6 +109,11 @@ class node::impl {
     return sum;
   }
 
+  void query(query_request&& query) const {
+    const partition_id to = partition_of(query.workflow_id, options_.partitions);
+    caf::anon_send(partitions_.at(to.value), std::make_shared<query_request>(std::move(query)));
+  }
+
   bool run_one() const {
     const bool slow = options_.committer_waits && committer_;
     return run_one_simulated(system_, options_.choose_next, slow ? &committer_ : nullptr, options_.committer_waits);
@@ -148,6 +153,7 @@ node::~node() = default;
 void node::drain() { impl_->drain(); }
 bool node::finish(std::chrono::milliseconds limit) { return impl_->finish(limit); }
 partition_statistics node::statistics() const { return impl_->look().first; }
+void node::query(query_request&& query) { impl_->query(std::move(query)); }
 bool node::run_one() { return impl_->run_one(); }
 
 void node::publish_attempt_end(queue::decision_queue& queue, tasks::attempt_end&& end) {

@@ -32,6 +32,7 @@ class node_listener {
   virtual ~node_listener() = default;
   virtual void on_answer(std::uint64_t token, answer&& what) = 0;
   virtual void on_ended(ended_execution&& what) = 0;
+  virtual void on_update_ended(ended_update&& what) = 0;
   virtual void on_turn(durable_turn&& what) = 0;
   virtual bool has_followers() = 0;
   /// A partition has stopped because its store failed; nothing it had not acknowledged may be relied upon.
@@ -84,6 +85,9 @@ class node {
 
   /// Hands the end of an attempt to its partition's queue; what backends are given as `on_attempt_end`.
   static void publish_attempt_end(queue::decision_queue& queue, tasks::attempt_end&& end);
+
+  /// The listener gets the answer; none comes where the partition stops before.
+  void query(query_request&& query);
 
   partition_statistics statistics() const;
 

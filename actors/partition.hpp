@@ -134,6 +134,8 @@ class partition {
   void load(run& r);
   void send_replay_chunk(run& r);
   void on_replayed(run& r, instance_report&& report);
+  const workflow_definition* definition_of(const run& r);
+  void block_unserved(run& r);
   void block(run& r, messages::Blocked::Reason reason, event_seq at, std::string message);
   void unblock(run& r);
   void park(run& r, messages::Event&& event, const origin& from);

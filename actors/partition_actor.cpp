@@ -69,6 +69,7 @@ caf::behavior partition_actor::make_behavior() {
             alarm_ = 0;
             partition_.on_tick();
           },
+          [this](const query_request_ptr& query) { partition_.on_query(std::move(*query)); },
           [this](drain_atom) { partition_.drain(); },
           [this](const partition_look_ptr& look) {
             look->answer.set_value({partition_.statistics(), partition_.idle()});
@@ -97,8 +98,8 @@ std::uint64_t partition_actor::random() { return parts_->random->next(); }
 std::string partition_actor::make_run_id() { return make_uuid(*parts_->random); }
 bool partition_actor::has_followers() { return parts_->listener->has_followers(); }
 
-const workflow_definition* partition_actor::find_workflow(const std::string& type) {
-  return parts_->definitions->find_workflow(type);
+const workflow_definition* partition_actor::find_workflow(const std::string& type, const std::string& version) {
+  return parts_->definitions->find_workflow(type, version);
 }
 
 partition_id partition_actor::partition_of(const std::string& workflow_id) {
@@ -156,6 +157,7 @@ void partition_actor::release(effects&& what) {
   }
   for (auto& [token, reply] : what.answers) parts_->listener->on_answer(token, std::move(reply));
   for (durable_turn& turn : what.turns) parts_->listener->on_turn(std::move(turn));
+  for (ended_update& ended : what.updates) parts_->listener->on_update_ended(std::move(ended));
   for (ended_execution& ended : what.ended) parts_->listener->on_ended(std::move(ended));
 }
 

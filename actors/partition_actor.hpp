@@ -26,7 +26,7 @@ class partition_actor final : public caf::event_based_actor, private partition_p
   timestamp now() override;
   std::uint64_t random() override;
   std::string make_run_id() override;
-  const workflow_definition* find_workflow(const std::string& type) override;
+  const workflow_definition* find_workflow(const std::string& type, const std::string& version) override;
   partition_id partition_of(const std::string& workflow_id) override;
   bool has_followers() override;
   void start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) override;

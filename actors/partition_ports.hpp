@@ -143,8 +143,8 @@ class partition_ports {
   virtual timestamp now() = 0;
   virtual std::uint64_t random() = 0;
   virtual std::string make_run_id() = 0;
-  /// Is a definition of this workflow type here? Null: no.
-  virtual const workflow_definition* find_workflow(const std::string& type) = 0;
+  /// Is this version of the workflow type here ("": any)? Null: no.
+  virtual const workflow_definition* find_workflow(const std::string& type, const std::string& version) = 0;
   virtual partition_id partition_of(const std::string& workflow_id) = 0;
   virtual bool has_followers() = 0;
 

@@ -51,7 +51,7 @@ void partition::refuse_queries(run& r, answer::outcome what, const std::string& 
 
 void partition::answer_queries(run& r, instance_report& report) {
   for (auto& [token, code] : report.answers) {
-    std::erase(r.asked, token);
+    if (std::erase(r.asked, token) == 0) continue;  // the run has ended: its caller was told
     const auto what = code->failure ? answer::outcome::refused : answer::outcome::accepted;
     std::string message = code->failure ? code->failure->message() : std::string();
     tell(origin{.reply_token = token}, {what, r.workflow_id, r.header.run_id(), false, std::move(message), std::move(code)});

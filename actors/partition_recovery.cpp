@@ -145,7 +145,7 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
                                                    " of an open activity is missing"});
     }
   }
-  const bool retry_blocked = r.is == run::state::blocked && ports_.find_workflow(r.header.workflow_type()) != nullptr;
+  const bool retry_blocked = r.is == run::state::blocked && definition_of(r) != nullptr;
   const bool has_steps = !r.open.steps.empty() && !draining_;
   if (retry_blocked || (r.is == run::state::absent && (has_steps || r.has_inbox))) load(r);
   return {};

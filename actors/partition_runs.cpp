@@ -111,16 +111,25 @@ void partition::take_down(run& r) {
   r.idle_place.reset();
 }
 
+const workflow_definition* partition::definition_of(const run& r) {
+  return ports_.find_workflow(r.header.workflow_type(), r.header.version());
+}
+
+void partition::block_unserved(run& r) {
+  const std::string name = "workflow named \"" + r.header.workflow_type() + "\"";
+  const bool other_version = ports_.find_workflow(r.header.workflow_type(), "") != nullptr;
+  block(r, messages::Blocked::UNSERVED, {},
+        other_version ? "version \"" + r.header.version() + "\" of the " + name + " is not registered in this process"
+                      : "no " + name + " is registered in this process");
+}
+
 void partition::load(run& r) {
   if (r.has_inbox && r.turns_not_durable > 0) {  // what is parked is read from the store
     r.load_when_durable = true;
     return;
   }
-  const workflow_definition* definition = ports_.find_workflow(r.header.workflow_type());
-  if (definition == nullptr) {
-    return block(r, messages::Blocked::UNSERVED, {},
-                 "no workflow named \"" + r.header.workflow_type() + "\" is registered in this process");
-  }
+  const workflow_definition* definition = definition_of(r);
+  if (definition == nullptr) return block_unserved(r);
   r.is = run::state::loading;
   bring_up(r, *definition);
   r.replay = std::make_unique<storage::journal_reader>(store_, options_.id, r.number);

@@ -294,6 +294,8 @@ void partition::start_run(const messages::DecisionEvent& request, const origin& 
   const std::int64_t now_us = to_micros(ports_.now());
   if (request.execution_timeout_us() > 0) started.set_execution_deadline_us(later(now_us, request.execution_timeout_us()));
   if (started.run_timeout_us() > 0) started.set_run_deadline_us(later(now_us, started.run_timeout_us()));
+  const workflow_definition* definition = ports_.find_workflow(started.workflow_type(), started.version());
+  if (definition != nullptr) started.set_version(definition->version);
   if (request.has_with_signal()) *started.add_carried_signals() = request.with_signal();
   if (started.run_id().empty()) started.set_run_id(ports_.make_run_id());
   started.set_random_seed(ports_.random());
@@ -306,17 +308,17 @@ void partition::start_run(const messages::DecisionEvent& request, const origin& 
   header.set_status(messages::RUNNING);
   header.set_started_us(now_us);
   header.set_input_hash(input_hash(started.input()));
+  header.set_version(started.version());
   run& r = create_run(std::move(workflow_id), std::move(header));
   if (planted(bug::header_before_start)) storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
   r.state_known = true;
   r.remember(started);  // its parent's cancel may come before the first turn
-  if (const workflow_definition* definition = ports_.find_workflow(r.header.workflow_type())) {
+  if (definition != nullptr) {
     r.is = run::state::live;
     bring_up(r, *definition);
     return give(r, std::move(event), from);
   }
-  block(r, messages::Blocked::UNSERVED, {},
-        "no workflow named \"" + r.header.workflow_type() + "\" is registered in this process");
+  block_unserved(r);
   set_deadline(r, started);
   r.open.apply(start_seq, start_seq, event);
   park(r, std::move(event), from);
@@ -344,6 +346,7 @@ void partition::continue_run(run& r, workflow::turn& turn) {
   started.set_continued_from_run_number(r.number.value);
   started.set_execution_deadline_us(r.execution_deadline_us);
   started.set_run_timeout_us(r.run_timeout_us);
+  started.set_version(r.header.version());
   if (r.run_timeout_us > 0) started.set_run_deadline_us(later(to_micros(r.time), r.run_timeout_us));
   started.set_random_seed(ports_.random());
   started.set_cancel_requested(turn.cancel_requested && !planted(bug::drop_cancel_request));
@@ -357,6 +360,7 @@ void partition::continue_run(run& r, workflow::turn& turn) {
   header.set_workflow_type(end.workflow_type());
   header.set_status(messages::RUNNING);
   header.set_started_us(to_micros(r.time));
+  header.set_version(r.header.version());
   header.set_input_hash(r.header.input_hash());  // a repeated first start still finds the chain
   run& next = create_run(r.workflow_id, std::move(header));
   next.remember(started);
@@ -372,10 +376,9 @@ void partition::continue_run(run& r, workflow::turn& turn) {
   next.state_known = true;
   next.parked_left = 1;
   next.next_parked = 2;
-  const workflow_definition* definition = ports_.find_workflow(next.header.workflow_type());
+  const workflow_definition* definition = definition_of(next);
   if (definition == nullptr) {
-    block(next, messages::Blocked::UNSERVED, {},
-          "no workflow named \"" + next.header.workflow_type() + "\" is registered in this process");
+    block_unserved(next);
   } else {
     next.is = run::state::live;
     update_open_work(next);

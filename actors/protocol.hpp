@@ -3,6 +3,7 @@
 //   partition ── instance_work ──▶ instance ── instance_report ──▶ partition
 //   partition ── commit_request ─▶ committer ── commit_outcome ──▶ partition
 //   partition ── dispatch ───────▶ activities (task backends)
+//   node ── query_request ───────▶ partition
 //   queue's callback ── readable ▶ partition        clock's alarm ── tick ▶ partition
 #pragma once
 
@@ -45,6 +46,7 @@ using commit_request_ptr = std::shared_ptr<commit_request>;
 using commit_outcome_ptr = std::shared_ptr<commit_outcome>;
 using dispatch_ptr = std::shared_ptr<dispatch>;
 using partition_look_ptr = std::shared_ptr<partition_look>;
+using query_request_ptr = std::shared_ptr<query_request>;
 
 using readable_atom = caf::atom_constant<caf::atom("readable")>;
 using flush_atom = caf::atom_constant<caf::atom("flush")>;
@@ -62,6 +64,7 @@ CAF_ADD_TYPE_ID(evermill, (evermill::actors::commit_request_ptr))
 CAF_ADD_TYPE_ID(evermill, (evermill::actors::commit_outcome_ptr))
 CAF_ADD_TYPE_ID(evermill, (evermill::actors::dispatch_ptr))
 CAF_ADD_TYPE_ID(evermill, (evermill::actors::partition_look_ptr))
+CAF_ADD_TYPE_ID(evermill, (evermill::actors::query_request_ptr))
 CAF_END_TYPE_ID_BLOCK(evermill)
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::instance_work_ptr)
@@ -70,3 +73,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::commit_request_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::commit_outcome_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::dispatch_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::partition_look_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::query_request_ptr)

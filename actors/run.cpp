@@ -94,6 +94,10 @@ std::optional<timestamp> deadline_of(const messages::WorkflowExecutionStarted& s
   return from_micros(run == 0 ? execution : execution == 0 ? run : std::min(run, execution));
 }
 
+bool ends_without_code(const messages::Event& event) noexcept {
+  return event.has_workflow_execution_terminated() || event.has_workflow_execution_timed_out();
+}
+
 bool is_end(const messages::Event& event) noexcept { return status_after(event) != messages::RUNNING; }
 
 std::string update_request_id(const std::string& update_id) { return "u/" + update_id; }

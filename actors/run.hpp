@@ -129,6 +129,8 @@ struct run {
 std::optional<timestamp> deadline_of(const messages::WorkflowExecutionStarted& started) noexcept;
 
 bool is_end(const messages::Event& event) noexcept;
+/// Is it an end that the partition made, not the code?
+bool ends_without_code(const messages::Event& event) noexcept;
 /// The schedule event of the activity whose end the event is; 0: it is something else.
 event_seq activity_closed_by(const messages::Event& event) noexcept;
 messages::ExecutionStatus status_after(const messages::Event& end) noexcept;

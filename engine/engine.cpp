@@ -14,6 +14,7 @@
 #include "engine/requests.hpp"
 #include "engine/supervisor.hpp"
 #include "engine/waiters.hpp"
+#include "workflow/conversions.hpp"
 
 namespace evermill {
 namespace {
@@ -69,6 +70,32 @@ class execute_call {
   std::optional<std::pair<std::optional<engine_error>, execution_end>> end_;
 };
 
+/// One call of `update`: its end may come before or after the answer that it is accepted.
+class update_call {
+ public:
+  using callback = std::function<void(std::exception_ptr, std::optional<payload>)>;
+  update_call(std::string name, callback done) : name_(std::move(name)), done_(std::move(done)) {}
+
+  void end(std::optional<engine_error> error, bool accepted, const actors::code_result& how) {
+    callback done;
+    {
+      std::lock_guard lock(mutex_);
+      done = std::exchange(done_, nullptr);
+    }
+    if (!done) return;
+    if (error) return done(std::make_exception_ptr(*error), {});
+    if (how.failure) {
+      return done(std::make_exception_ptr(update_failed(name_, accepted, workflow::from_message(*how.failure))), {});
+    }
+    done(nullptr, how.result ? std::optional(workflow::from_message(*how.result)) : std::nullopt);
+  }
+
+ private:
+  const std::string name_;
+  std::mutex mutex_;
+  callback done_;
+};
+
 class engine::impl {
  public:
   impl(registry definitions, engine_options options)
@@ -120,6 +147,29 @@ class engine::impl {
       promise->set_value(std::move(answer));
     });
     return future.get();
+  }
+
+  payload query(actors::query_request&& query) {
+    const auto now = current();
+    if (now->queue() == nullptr) {
+      return inspection::query(now->store(), definitions_, now->partition_of(query.workflow_id), query);
+    }
+    auto promise = std::make_shared<std::promise<actors::answer>>();
+    auto future = promise->get_future();
+    query.what.token = waiters_.expect_answer([promise](std::optional<engine_error> error, actors::answer&& answer) {
+      if (error) return promise->set_exception(std::make_exception_ptr(*error));
+      promise->set_value(std::move(answer));
+    });
+    actors::query_request again = query;
+    if (query.what.token != 0 && !now->query(std::move(query))) {
+      waiters_.on_answer(again.what.token, {actors::answer::outcome::unavailable, {}, {}, false, "the engine is stopping"});
+    }
+    actors::answer answer = future.get();
+    if (answer.what == actors::answer::outcome::accepted) return workflow::from_message(*answer.code->result);
+    if (answer.what == actors::answer::outcome::closed) {
+      return inspection::query(now->store(), definitions_, now->partition_of(again.workflow_id), again);
+    }
+    throw requests::error_of(answer);
   }
 
   /// Registers first and looks then, so that an end in between is not missed.
@@ -193,8 +243,41 @@ void engine::execute(std::string_view workflow_type, payload input, start_option
   });
 }
 
-void engine::signal(std::string_view workflow_id, std::string_view signal_name, payload input) {
-  impl_->request_and_wait(requests::signal(workflow_id, signal_name, std::move(input)));
+void engine::signal(std::string_view workflow_id, std::string_view signal_name, payload input,
+                    std::string_view request_id) {
+  impl_->request_and_wait(requests::signal(workflow_id, signal_name, std::move(input), request_id));
+}
+
+payload engine::query(std::string_view workflow_id, std::string_view query_name, payload input) {
+  return impl_->query(requests::query(workflow_id, query_name, std::move(input)));
+}
+
+std::optional<payload> engine::update(std::string_view workflow_id, std::string_view update_name, payload input,
+                                      std::string_view update_id) {
+  std::promise<std::optional<payload>> promise;
+  update(workflow_id, update_name, std::move(input), update_id, [&promise](std::exception_ptr error, std::optional<payload> result) {
+    if (error) return promise.set_exception(std::move(error));
+    promise.set_value(std::move(result));
+  });
+  return promise.get_future().get();
+}
+
+void engine::update(std::string_view workflow_id, std::string_view update_name, payload input, std::string_view update_id,
+                    std::function<void(std::exception_ptr, std::optional<payload>)> done) {
+  const std::string id = update_id.empty() ? make_uuid(*impl_->random_) : std::string(update_id);
+  messages::DecisionEvent event = requests::update(workflow_id, update_name, std::move(input), id);
+  const auto call = std::make_shared<update_call>(std::string(update_name), std::move(done));
+  const std::uint64_t ticket = impl_->waiters_.expect_update(
+      event.workflow_id(), id, [call](std::optional<engine_error> error, const actors::code_result& end) {
+        call->end(std::move(error), true, end);
+      });
+  if (ticket == 0) return;
+  impl_->request(std::move(event), [call, ticket, impl = impl_.get()](std::optional<engine_error> error, actors::answer&& what) {
+    if (!error && what.what == actors::answer::outcome::accepted && !what.code) return;  // it is being done
+    impl->waiters_.withdraw_update(ticket);
+    if (!error && !what.code) error = requests::error_of(what);
+    call->end(std::move(error), what.what == actors::answer::outcome::accepted, what.code ? *what.code : actors::code_result{});
+  });
 }
 
 void engine::cancel(std::string_view workflow_id, std::string_view reason) {

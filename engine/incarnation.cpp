@@ -121,6 +121,12 @@ partition_id incarnation::partition_of(std::string_view workflow_id) const {
   return actors::partition_of(workflow_id, static_cast<std::uint16_t>(partitions()));
 }
 
+bool incarnation::query(actors::query_request&& query) const {
+  std::shared_lock lock(node_mutex_);
+  if (node_) node_->query(std::move(query));
+  return node_ != nullptr;
+}
+
 actors::partition_statistics incarnation::statistics() const {
   std::shared_lock lock(node_mutex_);
   return node_ ? node_->statistics() : actors::partition_statistics();

@@ -55,6 +55,8 @@ class incarnation {
   std::uint32_t partitions() const noexcept { return description_.partition_count(); }
   partition_id partition_of(std::string_view workflow_id) const;
   actors::partition_statistics statistics() const;
+  /// False: there is nobody to ask any more.
+  bool query(actors::query_request&& query) const;
 
  private:
   void start(actors::node_listener& listener);

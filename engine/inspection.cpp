@@ -10,6 +10,7 @@
 #include "storage/journal.hpp"
 #include "storage/rows.hpp"
 #include "workflow/conversions.hpp"
+#include "workflow/decider.hpp"
 
 namespace evermill::inspection {
 namespace {
@@ -109,6 +110,29 @@ std::vector<history_event> history(const storage::key_value_store& store, partit
     }
   }
   return events;
+}
+
+payload query(const storage::key_value_store& store, const registry& definitions, partition_id partition,
+              const actors::query_request& query) {
+  const messages::InstanceHeader header = existing_header(store, partition, query.workflow_id);
+  const workflow_definition* definition = definitions.find_workflow(header.workflow_type(), header.version());
+  if (definition == nullptr) {
+    throw engine_error(engine_errc::unknown_workflow, "the execution \"" + query.workflow_id + "\" is one of \"" +
+                                                          header.workflow_type() + "\", which is not registered here");
+  }
+  workflow::decider code(*definition, run_number(header.run_number()));
+  storage::journal_reader reader(store, partition, run_number(header.run_number()));
+  for (storage::stored_turn turn; must(reader.next(turn));) {
+    const bool ended_without_code = actors::ends_without_code(turn.record.events(turn.record.events_size() - 1));
+    if (ended_without_code) break;
+    if (const auto difference = code.replay(std::move(turn.record))) {
+      throw engine_error(engine_errc::blocked, "the code does not fit the history of \"" + query.workflow_id + "\": at event " +
+                                                   std::to_string(difference->at.value) + ", " + difference->message);
+    }
+  }
+  auto given = code.query(query.what.name, query.what.input);
+  if (const auto* why = std::get_if<messages::Failure>(&given)) throw engine_error(engine_errc::refused, why->message());
+  return workflow::from_message(std::get<messages::Payload>(given));
 }
 
 }  // namespace evermill::inspection

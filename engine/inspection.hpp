@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/partition_ports.hpp"
 #include "base/ids.hpp"
 #include "evermill/engine.hpp"
 #include "messages/journal.pb.h"
@@ -27,5 +28,9 @@ std::vector<listed_execution> list(const storage::key_value_store& store, partit
                                    std::string_view after, std::size_t limit);
 std::vector<history_event> history(const storage::key_value_store& store, partition_id partition,
                                    std::string_view workflow_id, std::uint64_t from_seq, std::size_t limit);
+
+/// Replays the current run and asks its code. Throws engine_error: unknown_workflow, refused, blocked (the code does not fit).
+payload query(const storage::key_value_store& store, const registry& definitions, partition_id partition,
+              const actors::query_request& query);
 
 }  // namespace evermill::inspection

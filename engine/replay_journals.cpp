@@ -53,7 +53,7 @@ class replayer {
  private:
   void start(const messages::WorkflowExecutionStarted& started) {
     about_.workflow_id = started.workflow_id();
-    const workflow_definition* definition = definitions_.find_workflow(started.workflow_type());
+    const workflow_definition* definition = definitions_.find_workflow(started.workflow_type(), started.version());
     if (definition == nullptr) {
       return differ(event_seq(1), "no workflow named \"" + started.workflow_type() + "\" is registered in this program");
     }

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "actors/run.hpp"
 #include "base/text.hpp"
 #include "engine/names.hpp"
 #include "workflow/conversions.hpp"
@@ -28,19 +29,68 @@ messages::DecisionEvent start(const registry& definitions, random_source& random
                                                           "\" is registered; there is: " +
                                                           (known.empty() ? "none" : known));
   }
+  if (definitions.find_workflow(workflow_type, options.version) == nullptr) {
+    throw engine_error(engine_errc::unknown_workflow, "the workflow \"" + std::string(workflow_type) + "\" is not registered in "
+                                                      "version \"" + options.version + "\"");
+  }
   messages::DecisionEvent event = request_to(options.id.empty() ? make_uuid(random) : options.id);
   check_size("input", input);
   auto& started = *event.mutable_event()->mutable_workflow_execution_started();
   started.set_workflow_type(std::string(workflow_type));
   started.set_run_id(make_uuid(random));
   workflow::to_message(std::move(input), *started.mutable_input());
+  if (!options.request_id.empty()) {
+    check_name("request id", options.request_id);
+    event.set_request_id(actors::request_id_of(options.request_id));
+  }
+  event.set_reuse_policy(static_cast<messages::WorkflowIdReusePolicy>(options.reuse));
+  if (options.execution_timeout.count() < 0 || options.run_timeout.count() < 0) {
+    throw engine_error(engine_errc::invalid_argument, "a timeout of a start is negative");
+  }
+  event.set_execution_timeout_us(options.execution_timeout.count());
+  started.set_run_timeout_us(options.run_timeout.count());
+  started.set_version(options.version);
+  if (options.with_signal) {
+    check_name("signal name", options.with_signal->name);
+    check_size("signal's input", options.with_signal->input);
+    event.mutable_with_signal()->set_signal_name(options.with_signal->name);
+    workflow::to_message(std::move(options.with_signal->input), *event.mutable_with_signal()->mutable_input());
+  }
   return event;
 }
 
-messages::DecisionEvent signal(std::string_view workflow_id, std::string_view signal_name, payload&& input) {
+messages::DecisionEvent update(std::string_view workflow_id, std::string_view update_name, payload&& input,
+                               std::string_view update_id) {
+  messages::DecisionEvent event = request_to(workflow_id);
+  check_name("update name", update_name);
+  check_name("update id", update_id);
+  check_size("update's input", input);
+  event.set_request_id(actors::update_request_id(std::string(update_id)));
+  auto& accepted = *event.mutable_event()->mutable_workflow_execution_update_accepted();
+  accepted.set_update_id(std::string(update_id));
+  accepted.set_update_name(std::string(update_name));
+  workflow::to_message(std::move(input), *accepted.mutable_input());
+  return event;
+}
+
+actors::query_request query(std::string_view workflow_id, std::string_view query_name, payload&& input) {
+  check_name("workflow id", workflow_id);
+  check_name("query name", query_name);
+  check_size("query's input", input);
+  actors::query_request query{std::string(workflow_id), {0, std::string(query_name), {}}};
+  workflow::to_message(std::move(input), query.what.input);
+  return query;
+}
+
+messages::DecisionEvent signal(std::string_view workflow_id, std::string_view signal_name, payload&& input,
+                               std::string_view request_id) {
   messages::DecisionEvent event = request_to(workflow_id);
   check_name("signal name", signal_name);
   check_size("signal's input", input);
+  if (!request_id.empty()) {
+    check_name("request id", request_id);
+    event.set_request_id(actors::request_id_of(std::string(request_id)));
+  }
   auto& signaled = *event.mutable_event()->mutable_workflow_execution_signaled();
   signaled.set_signal_name(std::string(signal_name));
   workflow::to_message(std::move(input), *signaled.mutable_input());
@@ -70,6 +120,8 @@ engine_error error_of(const actors::answer& answer) {
   const engine_errc code = answer.what == outcome::already_exists ? engine_errc::already_exists
                            : answer.what == outcome::not_found    ? engine_errc::not_found
                            : answer.what == outcome::closed       ? engine_errc::closed
+                           : answer.what == outcome::refused      ? engine_errc::refused
+                           : answer.what == outcome::blocked      ? engine_errc::blocked
                                                                   : engine_errc::unavailable;
   return {code, answer.message};
 }

@@ -13,7 +13,12 @@ namespace evermill::requests {
 /// All throw engine_error: invalid_argument for an id or name that can't be, `start` also unknown_workflow.
 messages::DecisionEvent start(const registry& definitions, random_source& random, std::string_view workflow_type,
                               payload&& input, start_options&& options);
-messages::DecisionEvent signal(std::string_view workflow_id, std::string_view signal_name, payload&& input);
+messages::DecisionEvent signal(std::string_view workflow_id, std::string_view signal_name, payload&& input,
+                               std::string_view request_id);
+/// `update_id` may not be empty.
+messages::DecisionEvent update(std::string_view workflow_id, std::string_view update_name, payload&& input,
+                               std::string_view update_id);
+actors::query_request query(std::string_view workflow_id, std::string_view query_name, payload&& input);
 messages::DecisionEvent cancel(std::string_view workflow_id, std::string_view reason);
 messages::DecisionEvent terminate(std::string_view workflow_id, std::string_view reason);
 messages::DecisionEvent taint(std::string_view workflow_id);

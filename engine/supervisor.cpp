@@ -26,6 +26,7 @@ class supervisor::listener final : public actors::node_listener {
   listener(supervisor& to, std::uint64_t generation) : to_(to), generation_(generation) {}
   void on_answer(std::uint64_t token, actors::answer&& what) override { to_.callers_.on_answer(token, std::move(what)); }
   void on_ended(actors::ended_execution&& what) override { to_.callers_.on_ended(std::move(what)); }
+  void on_update_ended(actors::ended_update&& what) override { to_.callers_.on_update_ended(std::move(what)); }
   void on_turn(actors::durable_turn&& what) override { to_.callers_.on_turn(std::move(what)); }
   bool has_followers() override { return to_.callers_.has_followers(); }
   void on_failed(const std::string& message) override { to_.on_failed(generation_, message); }

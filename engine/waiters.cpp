@@ -113,9 +113,54 @@ void waiters::on_ended(actors::ended_execution&& what) {
     for (auto it = first; it != last; ++it) callbacks.push_back(std::move(it->second.callback));
     ends_.erase(first, last);
   }
+  const auto of_it = [&](const update_waiter& each) { return each.workflow_id == what.workflow_id; };
+  const engine_error closed(engine_errc::closed, "the execution \"" + what.workflow_id + "\" ended before the update was done");
+  for (const update_callback& callback : take_updates(of_it)) callback(closed, {});
   if (callbacks.empty()) return;
   const execution_end end = to_execution_end(what.end);
   for (const end_callback& callback : callbacks) callback(std::nullopt, end);
+}
+
+void waiters::on_update_ended(actors::ended_update&& what) {
+  const auto it = [&](const update_waiter& each) {
+    return each.update_id == what.update_id && each.workflow_id == what.workflow_id;
+  };
+  for (const update_callback& callback : take_updates(it)) callback(std::nullopt, *what.end);
+}
+
+std::vector<waiters::update_callback> waiters::take_updates(const std::function<bool(const update_waiter&)>& wanted) {
+  std::vector<update_callback> taken;
+  std::lock_guard lock(mutex_);
+  for (auto it = updates_.begin(); it != updates_.end();) {
+    if (!wanted(it->second)) {
+      ++it;
+      continue;
+    }
+    taken.push_back(std::move(it->second.callback));
+    it = updates_.erase(it);
+  }
+  return taken;
+}
+
+std::uint64_t waiters::expect_update(const std::string& workflow_id, const std::string& update_id, update_callback callback) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!stopped_) {
+      updates_.emplace(++last_token_, update_waiter{workflow_id, update_id, std::move(callback)});
+      return last_token_;
+    }
+  }
+  callback(stopped_, {});
+  return 0;
+}
+
+waiters::update_callback waiters::withdraw_update(std::uint64_t ticket) {
+  std::lock_guard lock(mutex_);
+  const auto it = updates_.find(ticket);
+  if (it == updates_.end()) return {};
+  update_callback callback = std::move(it->second.callback);
+  updates_.erase(it);
+  return callback;
 }
 
 void waiters::on_turn(actors::durable_turn&& what) {
@@ -132,6 +177,7 @@ void waiters::fail_answers(const engine_error& error) {
     answers.swap(answers_);
   }
   for (auto& [token, callback] : answers) callback(error, {});
+  for (const update_callback& callback : take_updates([](const update_waiter&) { return true; })) callback(error, {});
 }
 
 void waiters::fail_ends(const engine_error& error) {

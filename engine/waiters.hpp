@@ -22,6 +22,7 @@ class waiters {
  public:
   using answer_callback = std::function<void(std::optional<engine_error>, actors::answer&&)>;
   using end_callback = std::function<void(std::optional<engine_error>, execution_end)>;
+  using update_callback = std::function<void(std::optional<engine_error>, const actors::code_result&)>;
   using turn_callback = std::function<void(const actors::durable_turn&)>;
 
   /// The token under which the answer will come.
@@ -33,8 +34,12 @@ class waiters {
   /// Takes the callback back; nothing when it has been or is being called.
   end_callback withdraw_end(const std::string& workflow_id, std::uint64_t ticket);
 
+  std::uint64_t expect_update(const std::string& workflow_id, const std::string& update_id, update_callback callback);
+  update_callback withdraw_update(std::uint64_t ticket);
+
   std::shared_ptr<void> follow(std::string workflow_id, turn_callback callback);
 
+  /// Of requests and of updates.
   void fail_answers(const engine_error& error);
   void fail_ends(const engine_error& error);
   /// The executions whose end somebody waits for.
@@ -44,6 +49,7 @@ class waiters {
 
   void on_answer(std::uint64_t token, actors::answer&& what);
   void on_ended(actors::ended_execution&& what);
+  void on_update_ended(actors::ended_update&& what);
   void on_turn(actors::durable_turn&& what);
   bool has_followers() const { return follower_count_.load(std::memory_order_relaxed) > 0; }
 
@@ -52,6 +58,13 @@ class waiters {
     std::uint64_t ticket;
     end_callback callback;
   };
+  struct update_waiter {
+    std::string workflow_id;
+    std::string update_id;
+    update_callback callback;
+  };
+  std::vector<update_callback> take_updates(const std::function<bool(const update_waiter&)>& wanted);
+
   struct follower {
     std::string workflow_id;
     turn_callback callback;
@@ -61,6 +74,7 @@ class waiters {
   std::uint64_t last_token_ = 0;
   std::unordered_map<std::uint64_t, answer_callback> answers_;
   std::unordered_multimap<std::string, end_waiter> ends_;
+  std::map<std::uint64_t, update_waiter> updates_;
   std::optional<engine_error> stopped_;
 
   std::mutex followers_mutex_;  // held while a follower is called: after it has left it is not called any more

@@ -60,6 +60,7 @@ class world final : private actors::node_listener {
 
   void on_answer(std::uint64_t token, actors::answer&& what) override { answers_.emplace(token, std::move(what)); }
   void on_ended(actors::ended_execution&&) override {}
+  void on_update_ended(actors::ended_update&&) override {}
   void on_turn(actors::durable_turn&&) override {}
   bool has_followers() override { return false; }
   void on_failed(const std::string& message) override;

@@ -25,12 +25,16 @@ registry::registry() : data_(std::make_shared<detail::registry_data>()) {}
 
 void registry::add_workflow(workflow_definition definition) {
   check_name("workflow", definition.name);
+  if (definition.version.empty()) definition.version = data_->default_version;
+  if (!definition.version.empty()) check_name("workflow's version", definition.version);
   definition.owner = data_.get();
   const std::string name = definition.name;
   const void* const function = definition.function;
-  if (!data_->workflows.try_emplace(name, std::move(definition)).second) {
-    throw std::invalid_argument("a workflow named \"" + name + "\" is registered already");
+  if (const auto* there = find_workflow(name, definition.version); there != nullptr && there->version == definition.version) {
+    const std::string version = definition.version.empty() ? "" : ", version \"" + definition.version + "\",";
+    throw std::invalid_argument("a workflow named \"" + name + "\"" + version + " is registered already");
   }
+  data_->workflows[name].push_back(std::move(definition));
   data_->names.try_emplace(function, name);
 }
 
@@ -52,9 +56,16 @@ void registry::add_activity(std::string_view name,
   }
 }
 
-const workflow_definition* registry::find_workflow(std::string_view name) const {
-  const auto it = data_->workflows.find(name);
-  return it == data_->workflows.end() ? nullptr : &it->second;
+void registry::set_default_version(std::string version) { data_->default_version = std::move(version); }
+
+const workflow_definition* registry::find_workflow(std::string_view name, std::string_view version) const {
+  const auto versions = data_->workflows.find(name);
+  if (versions == data_->workflows.end()) return nullptr;
+  if (version.empty()) return &versions->second.back();
+  for (const workflow_definition& each : versions->second) {
+    if (each.version == version) return &each;
+  }
+  return nullptr;
 }
 
 const activity_definition* registry::find_activity(std::string_view name) const {
@@ -64,7 +75,7 @@ const activity_definition* registry::find_activity(std::string_view name) const 
 
 std::vector<std::string> registry::workflow_names() const {
   std::vector<std::string> names;
-  for (const auto& [name, definition] : data_->workflows) names.push_back(name);
+  for (const auto& [name, versions] : data_->workflows) names.push_back(name);
   return names;
 }
 

@@ -1,6 +1,7 @@
 // What the copies of a registry share.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <string>
 
@@ -9,7 +10,8 @@
 namespace evermill::detail {
 
 struct registry_data {
-  std::map<std::string, workflow_definition, std::less<>> workflows;
+  std::map<std::string, std::deque<workflow_definition>, std::less<>> workflows;  // the last one is for new executions
+  std::string default_version;
   std::map<std::string, activity_definition, std::less<>> activities;
   std::map<const void*, std::string> names;  // of workflow functions
 

@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -86,6 +87,8 @@ enum class engine_errc {
   locked,             ///< another process has the data directory open
   storage,            ///< the data directory can't be read or written, or holds something else
   overloaded,         ///< too much outside work is waiting; try again later
+  refused,            ///< the workflow's code answered a query or an update with an error
+  blocked,            ///< the execution takes no turns (stuck or unserved): it can't answer
   unavailable,        ///< the engine is stopping, or has lost its storage and is opening it anew
 };
 
@@ -109,9 +112,29 @@ enum class execution_status : unsigned char {
 };
 std::string_view to_string(execution_status status) noexcept;
 
+/// A signal that is sent with a start.
+struct start_signal {
+  std::string name;
+  payload input;
+};
+
 struct start_options {
   /// Names the instance: 1 to 512 bytes of UTF-8 without control characters. Empty: a random UUID.
   std::string id;
+  /// What becomes of a start whose id is taken; handles.hpp tells what each policy means.
+  workflow_id_reuse reuse = workflow_id_reuse::use_existing;
+  /// Names this request among those to its workflow id: repeated within a day, it starts nothing and finds what it started,
+  /// whatever the policy. Empty: without.
+  std::string request_id;
+  /// How long all runs of the execution together, and each of its runs, may take: it ends as timed out then, its code is not
+  /// asked. From the start; 0: no limit.
+  std::chrono::microseconds execution_timeout{0};
+  std::chrono::microseconds run_timeout{0};
+  /// The version of the workflow's code (registry.hpp); empty: the one that is for new executions.
+  std::string version;
+  /// Delivered with the start in one commit; to the execution that has the id, where it runs. With `use_existing` an execution
+  /// that has ended is followed by a new one then.
+  std::optional<start_signal> with_signal;
 };
 
 struct started_execution {
@@ -235,8 +258,21 @@ class engine {
   /// Throws what is wrong with the arguments.
   void execute(std::string_view workflow_type, payload input, start_options options,
                std::function<void(std::optional<engine_error>, execution_end)> ended);
-  /// Durable when it returns; buffered until the code reads it.
-  void signal(std::string_view workflow_id, std::string_view signal_name, payload input);
+  /// Durable when it returns; buffered until the code reads it. A signal with a request id is delivered once, also where
+  /// it is sent again within a day.
+  void signal(std::string_view workflow_id, std::string_view signal_name, payload input, std::string_view request_id = {});
+  /// Asks the execution's code, in memory or after a replay; an execution that has ended answers from its journal, if its
+  /// handlers were kept (`handler::keep`). What is answered is durable. Throws refused with the handler's error, blocked.
+  payload query(std::string_view workflow_id, std::string_view query_name, payload input);
+  /// Has the execution's code do this, and waits for its result (nothing for void). The id names the update among those of
+  /// its workflow id: asked for again within a day, it is not done again, and the answer is the same. Empty: a random UUID.
+  /// Throws update_failed where the code refuses it, or fails; engine_error: closed where the execution ends first, blocked,
+  /// unavailable (ask again with the same id).
+  std::optional<payload> update(std::string_view workflow_id, std::string_view update_name, payload input,
+                                std::string_view update_id = {});
+  /// The same; `done` is called once, on a thread of the engine's.
+  void update(std::string_view workflow_id, std::string_view update_name, payload input, std::string_view update_id,
+              std::function<void(std::exception_ptr, std::optional<payload>)> done);
   /// Asks the execution to end itself; its code sees canceled_error and may clean up.
   void cancel(std::string_view workflow_id, std::string_view reason = {});
   /// Ends the execution now; its code is not asked.
@@ -295,11 +331,32 @@ class execution {
     engine_->signal(id(), which.name, codec<T>::encode(value));
   }
   void signal(const evermill::signal<>& which) { engine_->signal(id(), which.name, payload{}); }
+  template <class Q, class A>
+  Q query(const evermill::query<Q(A)>& which, const std::type_identity_t<A>& about) const {
+    return codec<Q>::decode(engine_->query(id(), which.name, codec<A>::encode(about)));
+  }
+  template <class Q>
+  Q query(const evermill::query<Q()>& which) const {
+    return codec<Q>::decode(engine_->query(id(), which.name, payload{}));
+  }
+  template <class U, class A>
+  U update(const evermill::update<U(A)>& which, const std::type_identity_t<A>& what, std::string_view update_id = {}) {
+    return decode_end<U>(engine_->update(id(), which.name, codec<A>::encode(what), update_id));
+  }
+  template <class U>
+  U update(const evermill::update<U()>& which, std::string_view update_id = {}) {
+    return decode_end<U>(engine_->update(id(), which.name, payload{}, update_id));
+  }
   void cancel(std::string_view reason = {}) { engine_->cancel(id(), reason); }
   void terminate(std::string_view reason = {}) { engine_->terminate(id(), reason); }
   execution_description describe() const { return engine_->describe(id()); }
 
  private:
+  template <class U>
+  static U decode_end(std::optional<payload> end) {
+    if constexpr (!std::is_void_v<U>) return codec<U>::decode(end.value_or(payload{}));
+  }
+
   engine* engine_;
   started_execution started_;
 };

@@ -124,7 +124,8 @@ void simulation::check_executions() {
     const prediction p = predict(journal.workflow_id, id.run, journal.turns);
     if (!p.mismatch.empty()) record_.finding(name_of(id, journal) + ": " + p.mismatch + text_of(journal));
     if (p.is == prediction::fate::open) record_.finding("is open for the model: " + name_of(id, journal) + text_of(journal));
-    constexpr const char* fates[] = {"open", "completed", "failed", "canceled", "continued", "terminated"};
+    constexpr const char* fates[] = {"open", "completed", "failed", "canceled", "continued", "terminated",
+                                     "timed out"};
     record_.count(std::string("execution ") + fates[static_cast<int>(p.is)]);
     check_attempts(id, journal);
     check_children(id, journal);
@@ -178,6 +179,7 @@ void simulation::check_children(const run_id& id, const durable_journal& journal
     }
   }
   if (journal.last_event().has_workflow_execution_continued_as_new()) return;
+  check_parent_close(id, journal, *parent, initiated->start_child_workflow_execution_initiated());
   const std::string result = journal.last_event().workflow_execution_completed().result().data();
   for (const messages::TurnRecord& turn : parent->turns) {
     const auto& told = turn.events(0).child_workflow_execution_completed();
@@ -188,12 +190,26 @@ void simulation::check_children(const run_id& id, const durable_journal& journal
   }
 }
 
+/// Only the end of its parent ends a child in its parent's name, and only where the child's start said so.
+void simulation::check_parent_close(const run_id& id, const durable_journal& journal, const durable_journal& parent,
+                                    const messages::StartChildWorkflowExecutionInitiated& initiated) {
+  const std::string& reason = journal.last_event().workflow_execution_terminated().reason();
+  if (reason != "the parent execution \"" + parent.workflow_id + "\" has ended") return;
+  record_.count("child terminated with its parent");
+  if (initiated.parent_close_policy() != messages::StartChildWorkflowExecutionInitiated::TERMINATE) {
+    record_.finding(name_of(id, journal) + " was terminated against its policy");
+  }
+  if (!parent.ended || parent.last_event().has_workflow_execution_continued_as_new()) {
+    record_.finding(name_of(id, journal) + " was terminated for a parent that has not ended");
+  }
+}
+
 /// What is in memory is what a replay makes of the journal, and the code asks for the same things again.
 void simulation::check_replay(const run_id& id, const durable_journal& journal) {
   workflow::decider fresh(*all_definitions_.find_workflow(workflow_type), run_number(id.run));
   for (const messages::TurnRecord& turn : journal.turns) {
     const messages::Event& end = turn.events(turn.events_size() - 1);
-    if (end.has_workflow_execution_terminated()) return;  // from outside
+    if (end.has_workflow_execution_terminated() || end.has_workflow_execution_timed_out()) return;  // from outside
     if (const auto difference = fresh.replay(turn)) {
       return record_.finding(name_of(id, journal) + " does not replay: event " + std::to_string(difference->at.value) +
                              ": " + difference->message);

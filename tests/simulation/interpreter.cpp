@@ -47,8 +47,11 @@ leaf start_leaf(context ctx, const node& n) {
   program child;
   child.body = n.parts.front();
   child.on_cancel = n.attempts;
-  if (n.name.empty()) return ctx.start(run_program, child);
-  return ctx.start_as(n.name, run_program, child);
+  child_options options;
+  options.id = n.name;
+  options.when_parent_closes = static_cast<parent_close_policy>(n.policy);
+  options.run_timeout = std::chrono::microseconds(n.micros);
+  return ctx.start_with(options, run_program, child);
 }
 
 task<void> await_leaf(leaf what, char tag, std::int64_t id, text out) {

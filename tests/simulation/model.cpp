@@ -13,6 +13,7 @@ using E = messages::Event;
 
 struct still_open {};
 struct terminated {};
+struct timed_out {};
 struct was_canceled {};
 struct planned_failure {
   std::string id;
@@ -54,6 +55,8 @@ class walker {
       }
     } catch (const terminated&) {
       p.is = prediction::fate::terminated;
+    } catch (const timed_out&) {
+      p.is = prediction::fate::timed_out;
     } catch (const mismatched& m) {
       p.mismatch = "turn " + std::to_string(turn_ + 1) + " (event " + std::to_string(seq_) + "): " + m.why;
     }
@@ -135,6 +138,7 @@ class walker {
         if (!std::exchange(cancel_requested_, true)) interrupt();
         return;
       case E::kWorkflowExecutionTerminated: throw terminated{};
+      case E::kWorkflowExecutionTimedOut: return time_out(e.workflow_execution_timed_out());
       case E::kActivityTaskCompleted:
         return complete(k::call, e.activity_task_completed().scheduled_seq(), e.activity_task_completed());
       case E::kActivityTaskFailed:
@@ -153,6 +157,14 @@ class walker {
     }
   }
 
+  /// No earlier than the run's deadline.
+  void time_out(const messages::WorkflowExecutionTimedOut&) {
+    const std::int64_t deadline = turns_[0].events(0).workflow_execution_started().run_deadline_us();
+    expect(deadline > 0, "it had no deadline");
+    expect(turns_[turn_].time_us() >= deadline, "its deadline has not come");
+    throw timed_out{};
+  }
+
   void decide_child(const E& e) {
     using k = cell::kind;
     switch (e.event_case()) {
@@ -166,6 +178,8 @@ class walker {
         return fail(k::child, e.child_workflow_execution_canceled().initiated_seq(), "Canceled");
       case E::kChildWorkflowExecutionTerminated:
         return fail(k::child, e.child_workflow_execution_terminated().initiated_seq(), "Terminated");
+      case E::kChildWorkflowExecutionTimedOut:
+        return fail(k::child, e.child_workflow_execution_timed_out().initiated_seq(), "TimedOut");
       case E::kStartChildWorkflowExecutionFailed:
         return fail(k::child, e.start_child_workflow_execution_failed().initiated_seq(),
                     e.start_child_workflow_execution_failed().failure().type());
@@ -297,6 +311,8 @@ class walker {
         command(E::kStartChildWorkflowExecutionInitiated).start_child_workflow_execution_initiated();
     const std::string own = workflow_id_ + "/" + std::to_string(run_) + "." + std::to_string(seq_);
     expect(initiated.workflow_id() == (n.name.empty() ? own : n.name), "the child has another id");
+    expect(initiated.parent_close_policy() == n.policy, "the child has another parent-close policy");
+    expect(initiated.run_timeout_us() == n.micros, "the child has another run timeout");
     return open(cell::kind::child, {});
   }
 
@@ -366,8 +382,9 @@ class walker {
     seq_ = 1;
     event_ = 1;
     // Terminated before any code was there to start it.
-    if (turns_.size() == 1 && turns_[0].events_size() == 2 && turns_[0].events(1).has_workflow_execution_terminated()) {
-      throw terminated{};
+    if (turns_.size() == 1 && turns_[0].events_size() == 2) {
+      if (turns_[0].events(1).has_workflow_execution_terminated()) throw terminated{};
+      if (turns_[0].events(1).has_workflow_execution_timed_out()) throw timed_out{};
     }
     for (const auto& signal : started.carried_signals()) unread_.push_back(signal);
     cancel_requested_ = carried_cancel_ = started.cancel_requested();

@@ -12,7 +12,7 @@
 namespace evermill::simulation {
 
 struct prediction {
-  enum class fate : std::uint8_t { open, completed, failed, canceled, continued, terminated };
+  enum class fate : std::uint8_t { open, completed, failed, canceled, continued, terminated, timed_out };
   fate is = fate::open;
   /// Where the journal is not what the program would have done; "" where it is.
   std::string mismatch;

@@ -87,6 +87,8 @@ class generator {
   node child(int depth) {
     node n = named("start");
     n.attempts = static_cast<std::int64_t>(choose_(3));  // its on_cancel
+    n.policy = n.id % 3;
+    n.micros = n.id % 4 == 0 ? 900'000 : 0;
     if (chance(25)) n.name = "shared-" + std::to_string(choose_(3));
     n.parts.push_back(body(depth + 1));
     return n;

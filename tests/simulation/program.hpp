@@ -25,13 +25,14 @@ namespace evermill::simulation {
 struct node {
   std::string op;
   std::int64_t id = 0;
-  std::int64_t micros = 0;    ///< of "sleep", "wait"; of "call": start-to-close, 0: none; of "repeat": a count
+  std::int64_t micros = 0;    ///< of "sleep", "wait"; of "call": start-to-close, of "start": run timeout, 0: none; of "repeat": a count
   std::int64_t attempts = 0;  ///< of "call"; 0: no limit
   std::string name;           ///< of a signal; of a child: its workflow id, "" for one of its own
   bool flag = false;
+  std::int64_t policy = 0;    ///< of "start": what becomes of the child when its parent ends (parent_close_policy)
   std::vector<node> parts;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(node, op, id, micros, attempts, name, flag, parts)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(node, op, id, micros, attempts, name, flag, policy, parts)
 
 struct program {
   node body;

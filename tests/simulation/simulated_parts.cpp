@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "actors/node.hpp"
+#include "actors/run.hpp"
 #include "storage/rows.hpp"
 
 namespace evermill::simulation {
@@ -94,7 +95,13 @@ void simulated_queue::check(partition_id partition, const messages::DecisionEven
   if (event.event().has_timer_fired()) {
     const durable_journal* journal = store_.journal(partition.value, event.run_number());
     const auto* timer = journal != nullptr ? journal->event(event.event().timer_fired().started_seq()) : nullptr;
-    if (timer == nullptr || !timer->has_timer_started()) {
+    if (event.event().timer_fired().started_seq() == actors::start_seq.value) {
+      // Of a run that no code was there to start nothing is journaled.
+      const auto deadline = timer != nullptr ? actors::deadline_of(timer->workflow_execution_started()) : std::nullopt;
+      if (timer != nullptr && (!deadline || time_.now() < *deadline)) {
+        record_.finding("the deadline of " + event.workflow_id() + " came before its time");
+      }
+    } else if (timer == nullptr || !timer->has_timer_started()) {
       record_.finding("a timer of " + event.workflow_id() + " fired before it was durable");
     } else if (to_micros(time_.now()) < timer->timer_started().fire_at_us()) {
       record_.finding("a timer of " + event.workflow_id() + " fired before its time");

@@ -97,6 +97,8 @@ class simulation {
   void check_everything();
   void check_executions();
   void check_children(const run_id& id, const durable_journal& journal);
+  void check_parent_close(const run_id& id, const durable_journal& journal, const durable_journal& parent,
+                          const messages::StartChildWorkflowExecutionInitiated& initiated);
   void check_attempts(const run_id& id, const durable_journal& journal);
   void check_replay(const run_id& id, const durable_journal& journal);
   void check_continuation(const run_id& id, const durable_journal& journal);

@@ -69,6 +69,18 @@ class canceled_error : public error {
               {failure_kind::canceled, "Canceled", reason, {}, true, nullptr}) {}
 };
 
+/// To a caller that asked for an update: the execution's code refused it, so that nothing of it happened, or it failed after
+/// it was accepted. `why()` is what the code threw.
+class update_failed : public error {
+ public:
+  update_failed(const std::string& update, bool accepted, failure why)
+      : error("update " + update + (accepted ? " failed: " : " was refused: ") + why.message, why), accepted_(accepted) {}
+  bool accepted() const noexcept { return accepted_; }
+
+ private:
+  bool accepted_;
+};
+
 /// To a caller that asked for a result: there is none. `status()` is "failed", "canceled", "terminated" or "timed out".
 class workflow_failed : public error {
  public:

@@ -33,6 +33,7 @@ inline constexpr bool runs_as = std::is_invocable_r_v<R, F, A...>;
 
 struct workflow_definition {
   std::string name;
+  std::string version;
   const void* function = nullptr;
   /// Decodes the input and makes the coroutine, suspended at its start. Throws payload_error.
   std::function<std::unique_ptr<detail::root>(detail::runtime&, const payload& input)> start;
@@ -47,7 +48,15 @@ struct activity_definition {
   std::function<std::variant<std::optional<payload>, failure>(activity_context&, const payload& input)> run;
 };
 
-/// Names are unique; adding one twice, or one that can't be (handles.hpp), throws std::invalid_argument. Copies share what
+struct workflow_options {
+  /// Which edition of the code it is: anything, for example what cmake's evermill_source_version made of its sources. An
+  /// execution stays with the version it was started with; where that is not registered, it waits, visibly, as unserved. New
+  /// executions get the version that was added last. "": the registry's default version, which is "" unless it was set; an
+  /// execution that was started with "" runs on the version that was added last.
+  std::string version;
+};
+
+/// Pairs of name and version are unique; adding one twice, or one that can't be (handles.hpp), throws std::invalid_argument. Copies share what
 /// they hold. Fill it before it is given to an engine; not thread-safe until then, read-only after.
 class registry {
  public:
@@ -55,28 +64,28 @@ class registry {
 
   /// A workflow under a name. One function may have several names; as a child it is started under the first.
   template <class R, class A>
-  void add(std::string name, task<R> (*workflow)(context, A)) {
-    add_workflow({std::move(name), reinterpret_cast<const void*>(workflow),
+  void add(std::string name, task<R> (*workflow)(context, A), workflow_options options = {}) {
+    add_workflow({std::move(name), std::move(options.version), reinterpret_cast<const void*>(workflow),
                   [workflow](detail::runtime& rt, const payload& input) -> std::unique_ptr<detail::root> {
                     return std::make_unique<detail::root_of<R>>(rt, workflow(context(rt), codec<A>::decode(input)));
                   },
                   [](const payload& input) { static_cast<void>(codec<A>::decode(input)); }});
   }
   template <class R>
-  void add(std::string name, task<R> (*workflow)(context)) {
-    add_workflow({std::move(name), reinterpret_cast<const void*>(workflow),
+  void add(std::string name, task<R> (*workflow)(context), workflow_options options = {}) {
+    add_workflow({std::move(name), std::move(options.version), reinterpret_cast<const void*>(workflow),
                   [workflow](detail::runtime& rt, const payload&) -> std::unique_ptr<detail::root> {
                     return std::make_unique<detail::root_of<R>>(rt, workflow(context(rt)));
                   },
                   [](const payload&) {}});
   }
   template <class R, class A>
-  void add(const child_workflow<R(A)>& handle, task<R> (*workflow)(context, A)) {
-    add(std::string(handle.name), workflow);
+  void add(const child_workflow<R(A)>& handle, task<R> (*workflow)(context, A), workflow_options options = {}) {
+    add(std::string(handle.name), workflow, std::move(options));
   }
   template <class R>
-  void add(const child_workflow<R()>& handle, task<R> (*workflow)(context)) {
-    add(std::string(handle.name), workflow);
+  void add(const child_workflow<R()>& handle, task<R> (*workflow)(context), workflow_options options = {}) {
+    add(std::string(handle.name), workflow, std::move(options));
   }
 
   /// An activity. `function` is called with (activity_context&, A), (A), (activity_context&) or () and returns an R. It is
@@ -107,8 +116,12 @@ class registry {
     });
   }
 
-  /// Null where there is none. What is found lives as long as any copy of the registry.
-  const workflow_definition* find_workflow(std::string_view name) const;
+  /// Of workflows that are added from now on without a version of their own.
+  void set_default_version(std::string version);
+
+  /// Null where there is none. What is found lives as long as any copy of the registry. Without a version: the one that was
+  /// added last.
+  const workflow_definition* find_workflow(std::string_view name, std::string_view version = {}) const;
   const activity_definition* find_activity(std::string_view name) const;
   std::vector<std::string> workflow_names() const;
   std::vector<std::string> activity_names() const;
