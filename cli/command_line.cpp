@@ -53,7 +53,8 @@ int perform(environment& env, const action& chosen) {
     print_error(env, error.what() + (missing ? "\nSee those there are with: " + env.program + " list --data " +
                                                    shell_word(env.data_directory.string())
                                              : std::string()));
-    return static_cast<int>(exit_code::refused);
+    const bool by_code = error.code() == server::control_errc::refused;
+    return static_cast<int>(by_code ? exit_code::failed : exit_code::refused);
   } catch (const std::exception& error) {
     print_error(env, error.what());
     return static_cast<int>(exit_code::refused);
@@ -84,6 +85,8 @@ int run_command_line(environment& env, std::vector<std::string> arguments) {
   add_describe(app, env, chosen);
   add_history(app, env, chosen);
   add_signal(app, env, chosen);
+  add_query(app, env, chosen);
+  add_update(app, env, chosen);
   add_cancel(app, env, chosen);
   add_terminate(app, env, chosen);
   add_taint(app, env, chosen);

@@ -99,6 +99,11 @@ std::string to_json(const std::string& workflow_id, const execution_end& end) {
   object.update(value_of(why));
   return line(object);
 }
+std::string to_json(const failure& why, std::string_view status) {
+  json object = {{"status", std::string(status)}};
+  object.update(value_of(why));
+  return line(object);
+}
 std::string to_json(const listed_execution& row) { return line(value_of(row)); }
 
 std::string to_json(const execution_description& about) {

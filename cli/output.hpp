@@ -19,6 +19,8 @@ std::string to_json(const std::optional<payload>& value);
 /// Of one that did not complete, in one line: {"workflow_id":…,"status":…,"type":…,"message":…,"kind":…,"details":…,
 /// "cause":{…}}; details are null and cause is left out where there are none.
 std::string to_json(const std::string& workflow_id, const execution_end& end);
+/// Of an update: the same without workflow_id.
+std::string to_json(const failure& why, std::string_view status);
 std::string to_json(const listed_execution& row);
 std::string to_json(const execution_description& about);
 

@@ -23,6 +23,8 @@ enum class control_errc {
   not_found,         ///< no execution has that workflow id
   already_exists,    ///< the workflow id is taken by an execution with another definition or input
   closed,            ///< the execution has ended
+  refused,           ///< the execution's code answered with an error
+  blocked,           ///< the execution takes no turns (stuck or unserved)
   overloaded,        ///< too much is waiting; try again later
   storage,           ///< the data directory can't be read or written
   stopped,           ///< the engine is stopping, or the process it lives in is gone; durable work is kept
@@ -48,16 +50,29 @@ struct control_status {
   std::uint64_t live_instances = 0;
 };
 
+/// What became of an update.
+struct update_end {
+  bool accepted = false;  ///< false: refused, nothing of it happened
+  std::optional<payload> result;
+  std::optional<failure> why;  ///< set: refused or failed
+};
+
 /// Thread-safe. Every function throws control_error. Requests answer when what they did is durable.
 class control {
  public:
   using end_callback = std::function<void(std::optional<control_error>, execution_end)>;
+  using update_callback = std::function<void(std::optional<control_error>, update_end)>;
 
   virtual ~control() = default;
 
   virtual control_status status() = 0;
   virtual started_execution start(std::string_view workflow_type, payload input, start_options options) = 0;
-  virtual void signal(std::string_view workflow_id, std::string_view signal_name, payload input) = 0;
+  virtual void signal(std::string_view workflow_id, std::string_view signal_name, payload input,
+                      std::string_view request_id = {}) = 0;
+  virtual payload query(std::string_view workflow_id, std::string_view query_name, payload input) = 0;
+  /// Calls `answer` once, as `wait` does.
+  virtual void update(std::string_view workflow_id, std::string_view update_name, payload input, std::string_view update_id,
+                      update_callback answer) = 0;
   virtual void cancel(std::string_view workflow_id, std::string_view reason) = 0;
   virtual void terminate(std::string_view workflow_id, std::string_view reason) = 0;
   virtual void taint(std::string_view workflow_id) = 0;
@@ -79,6 +94,9 @@ class control {
                                        std::function<void(const execution_progress&)> on_progress) = 0;
 };
 
+/// Waits for the end of the update.
+update_end update(control& control, std::string_view workflow_id, std::string_view update_name, payload input,
+                  std::string_view update_id);
 /// Waits for the end of the execution.
 execution_end wait(control& control, std::string_view workflow_id);
 

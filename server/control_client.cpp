@@ -28,23 +28,32 @@ namespace fs = std::filesystem;
 constexpr std::chrono::seconds answer_limit{60};  // of requests that wait for a commit at most
 constexpr std::size_t max_reply_bytes = max_payload_bytes + (16u << 20);
 
-struct wait_call {
+struct open_call {
+  virtual ~open_call() = default;
   grpc::ClientContext context;
-  wire::WaitRequest request;
-  wire::WaitReply reply;
   bool done = false;
+};
+
+template <class Request, class Reply>
+struct call_of final : open_call {
+  Request request;
+  Reply reply;
 };
 
 /// The waits that are under way, so that they can be ended. A call's context holds the channel, whose end waits for gRPC's
 /// callback threads: so calls are destroyed here, on the caller's threads, and never by their own callback.
 class open_calls {
  public:
-  wait_call& add() {
+  template <class Call>
+  Call& add() {
+    auto made = std::make_unique<Call>();
+    Call& call = *made;
     std::lock_guard lock(mutex_);
-    std::erase_if(calls_, [](const auto& call) { return call->done; });
-    return *calls_.emplace_back(std::make_unique<wait_call>());
+    std::erase_if(calls_, [](const auto& each) { return each->done; });
+    calls_.push_back(std::move(made));
+    return call;
   }
-  void end(wait_call& call) {
+  void end(open_call& call) {
     std::lock_guard lock(mutex_);
     call.done = true;
     ended_.notify_all();  // under the lock: this object goes as soon as the last call has ended
@@ -60,7 +69,7 @@ class open_calls {
  private:
   std::mutex mutex_;
   std::condition_variable ended_;
-  std::vector<std::unique_ptr<wait_call>> calls_;
+  std::vector<std::unique_ptr<open_call>> calls_;
 };
 
 class follower final : public grpc::ClientReadReactor<wire::FollowReply> {
@@ -128,18 +137,43 @@ class remote_control final : public control {
   }
   started_execution start(std::string_view workflow_type, payload input, start_options options) override {
     wire::StartRequest request;
-    request.set_workflow_id(std::move(options.id));
-    request.set_workflow_type(std::string(workflow_type));
+    to_wire(workflow_type, std::move(options), request);
     workflow::to_message(std::move(input), *request.mutable_input());
     const wire::StartReply reply = ask(&wire::Control::Stub::Start, request);
     return {reply.workflow_id(), reply.run_id(), reply.existed()};
   }
-  void signal(std::string_view workflow_id, std::string_view signal_name, payload input) override {
+  void signal(std::string_view workflow_id, std::string_view signal_name, payload input,
+              std::string_view request_id) override {
     wire::SignalRequest request;
+    request.set_request_id(std::string(request_id));
     request.set_workflow_id(std::string(workflow_id));
     request.set_signal_name(std::string(signal_name));
     workflow::to_message(std::move(input), *request.mutable_input());
     ask(&wire::Control::Stub::Signal, request);
+  }
+  payload query(std::string_view workflow_id, std::string_view query_name, payload input) override {
+    wire::QueryRequest request;
+    request.set_workflow_id(std::string(workflow_id));
+    request.set_query_name(std::string(query_name));
+    workflow::to_message(std::move(input), *request.mutable_input());
+    return workflow::from_message(ask(&wire::Control::Stub::Query, request).answer());
+  }
+  void update(std::string_view workflow_id, std::string_view update_name, payload input, std::string_view update_id,
+              update_callback answer) override {
+    auto& call = waits_.add<call_of<wire::UpdateRequest, wire::UpdateReply>>();
+    call.request.set_workflow_id(std::string(workflow_id));
+    call.request.set_update_name(std::string(update_name));
+    call.request.set_update_id(std::string(update_id));
+    workflow::to_message(std::move(input), *call.request.mutable_input());
+    stub_->async()->Update(&call.context, &call.request, &call.reply,
+                           [this, &call, answer = std::move(answer)](const grpc::Status& status) {
+                             if (status.ok()) {
+                               answer(std::nullopt, from_wire(call.reply));
+                             } else {
+                               answer(to_error(status, who_), {});
+                             }
+                             waits_.end(call);
+                           });
   }
   void cancel(std::string_view workflow_id, std::string_view reason) override {
     wire::CancelRequest request;
@@ -160,7 +194,7 @@ class remote_control final : public control {
   }
 
   void wait(std::string_view workflow_id, end_callback answer) override {
-    wait_call& call = waits_.add();
+    auto& call = waits_.add<call_of<wire::WaitRequest, wire::WaitReply>>();
     call.request.set_workflow_id(std::string(workflow_id));
     stub_->async()->Wait(&call.context, &call.request, &call.reply,
                          [this, &call, answer = std::move(answer)](const grpc::Status& status) {

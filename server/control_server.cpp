@@ -66,14 +66,16 @@ class open_calls {
 
 grpc::Status stopping() { return {grpc::StatusCode::UNAVAILABLE, "the process is stopping"}; }
 
-/// A call that waits for an execution's end, for its own cancellation and for the end of the process: the first answers.
+/// A call that waits for something to end, for its own cancellation and for the end of the process: the first answers.
+template <class Reply>
 class waiting_call final : public grpc::ServerUnaryReactor {
  public:
-  static grpc::ServerUnaryReactor* begin(control& control, const std::string& workflow_id, wire::WaitReply* reply,
-                                         open_calls& open) {
+  /// `ask(answer)` asks for it; `answer(error, end)` is called once, on any thread.
+  template <class Ask>
+  static grpc::ServerUnaryReactor* begin(open_calls& open, Reply* reply, Ask&& ask) {
     auto* call = new waiting_call(open, reply);  // deletes itself in OnDone
-    control.wait(workflow_id, [state = call->state_](std::optional<control_error> error, execution_end end) {
-      answer(*state, [&](wire::WaitReply& to) {
+    ask([state = call->state_](std::optional<control_error> error, const auto& end) {
+      answer(*state, [&](Reply& to) {
         if (error) return to_status(*error);
         to_wire(end, to);
         return grpc::Status::OK;
@@ -84,7 +86,7 @@ class waiting_call final : public grpc::ServerUnaryReactor {
 
   void OnCancel() override {
     const auto state = state_;
-    answer(*state, [](wire::WaitReply&) { return grpc::Status(grpc::StatusCode::CANCELLED, "nobody waits any more"); });
+    answer(*state, [](Reply&) { return grpc::Status(grpc::StatusCode::CANCELLED, "nobody waits any more"); });
   }
   void OnDone() override {
     open_.left(ticket_);
@@ -95,13 +97,13 @@ class waiting_call final : public grpc::ServerUnaryReactor {
   struct shared {
     std::mutex mutex;
     waiting_call* call = nullptr;  // null: answered
-    wire::WaitReply* reply = nullptr;
+    Reply* reply = nullptr;
   };
 
-  waiting_call(open_calls& open, wire::WaitReply* reply) : open_(open) {
+  waiting_call(open_calls& open, Reply* reply) : open_(open) {
     state_->call = this;
     state_->reply = reply;
-    ticket_ = open_.entered([state = state_] { answer(*state, [](wire::WaitReply&) { return stopping(); }); });
+    ticket_ = open_.entered([state = state_] { answer(*state, [](Reply&) { return stopping(); }); });
   }
 
   template <class Fill>
@@ -187,7 +189,8 @@ class following_call final : public grpc::ServerWriteReactor<wire::FollowReply> 
 
 /// Calls that answer soon run on gRPC's pool of threads; those that wait use callbacks and hold none.
 class service final
-    : public wire::Control::WithCallbackMethod_Wait<wire::Control::WithCallbackMethod_Follow<wire::Control::Service>> {
+    : public wire::Control::WithCallbackMethod_Update<
+          wire::Control::WithCallbackMethod_Wait<wire::Control::WithCallbackMethod_Follow<wire::Control::Service>>> {
  public:
   explicit service(engine& engine) : control_(engine) {}
 
@@ -204,8 +207,8 @@ class service final
   }
   grpc::Status Start(grpc::ServerContext*, const wire::StartRequest* request, wire::StartReply* reply) override {
     return answered([&] {
-      started_execution started = control_.start(request->workflow_type(), workflow::from_message(request->input()),
-                                                 {.id = request->workflow_id()});
+      started_execution started =
+          control_.start(request->workflow_type(), workflow::from_message(request->input()), from_wire(*request));
       reply->set_workflow_id(std::move(started.workflow_id));
       reply->set_run_id(std::move(started.run_id));
       reply->set_existed(started.existed);
@@ -213,7 +216,22 @@ class service final
   }
   grpc::Status Signal(grpc::ServerContext*, const wire::SignalRequest* request, wire::SignalReply*) override {
     return answered([&] {
-      control_.signal(request->workflow_id(), request->signal_name(), workflow::from_message(request->input()));
+      control_.signal(request->workflow_id(), request->signal_name(), workflow::from_message(request->input()),
+                      request->request_id());
+    });
+  }
+  grpc::Status Query(grpc::ServerContext*, const wire::QueryRequest* request, wire::QueryReply* reply) override {
+    return answered([&] {
+      workflow::to_message(
+          control_.query(request->workflow_id(), request->query_name(), workflow::from_message(request->input())),
+          *reply->mutable_answer());
+    });
+  }
+  grpc::ServerUnaryReactor* Update(grpc::CallbackServerContext*, const wire::UpdateRequest* request,
+                                   wire::UpdateReply* reply) override {
+    return waiting_call<wire::UpdateReply>::begin(waits_, reply, [&](auto answer) {
+      control_.update(request->workflow_id(), request->update_name(), workflow::from_message(request->input()),
+                      request->update_id(), std::move(answer));
     });
   }
   grpc::Status Cancel(grpc::ServerContext*, const wire::CancelRequest* request, wire::CancelReply*) override {
@@ -252,7 +270,8 @@ class service final
   }
   grpc::ServerUnaryReactor* Wait(grpc::CallbackServerContext*, const wire::WaitRequest* request,
                                  wire::WaitReply* reply) override {
-    return waiting_call::begin(control_, request->workflow_id(), reply, waits_);
+    return waiting_call<wire::WaitReply>::begin(
+        waits_, reply, [&](auto answer) { control_.wait(request->workflow_id(), std::move(answer)); });
   }
   grpc::ServerWriteReactor<wire::FollowReply>* Follow(grpc::CallbackServerContext*,
                                                       const wire::FollowRequest* request) override {

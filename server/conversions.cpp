@@ -8,13 +8,17 @@ namespace {
 
 using code = grpc::StatusCode;
 
+constexpr const char* blocked_details = "blocked";
+
 code to_code(control_errc errc) {
   switch (errc) {
     case control_errc::invalid_argument: return code::INVALID_ARGUMENT;
     case control_errc::unknown_workflow: return code::UNIMPLEMENTED;
     case control_errc::not_found: return code::NOT_FOUND;
     case control_errc::already_exists: return code::ALREADY_EXISTS;
-    case control_errc::closed: return code::FAILED_PRECONDITION;
+    case control_errc::closed:
+    case control_errc::blocked: return code::FAILED_PRECONDITION;
+    case control_errc::refused: return code::ABORTED;
     case control_errc::overloaded: return code::RESOURCE_EXHAUSTED;
     case control_errc::storage: return code::DATA_LOSS;
     case control_errc::stopped:
@@ -27,7 +31,9 @@ code to_code(control_errc errc) {
 
 }  // namespace
 
-grpc::Status to_status(const control_error& error) { return {to_code(error.code()), error.what()}; }
+grpc::Status to_status(const control_error& error) {
+  return {to_code(error.code()), error.what(), error.code() == control_errc::blocked ? blocked_details : ""};
+}
 
 control_error to_error(const grpc::Status& status, const std::string& who) {
   const std::string& message = status.error_message();
@@ -38,7 +44,9 @@ control_error to_error(const grpc::Status& status, const std::string& who) {
       return {control_errc::incompatible, who + " runs another version of evermill that does not know this request"};
     case code::NOT_FOUND: return {control_errc::not_found, message};
     case code::ALREADY_EXISTS: return {control_errc::already_exists, message};
-    case code::FAILED_PRECONDITION: return {control_errc::closed, message};
+    case code::FAILED_PRECONDITION:
+      return {status.error_details() == blocked_details ? control_errc::blocked : control_errc::closed, message};
+    case code::ABORTED: return {control_errc::refused, message};
     case code::RESOURCE_EXHAUSTED: return {control_errc::overloaded, message};
     case code::DATA_LOSS: return {control_errc::storage, message};
     case code::UNAVAILABLE:
@@ -124,6 +132,45 @@ void to_wire(const history_event& from, wire::HistoryEvent& to) {
 
 history_event from_wire(const wire::HistoryEvent& from) {
   return {from.seq(), from.type(), from_micros(from.time_us()), from.json()};
+}
+
+void to_wire(const update_end& from, wire::UpdateReply& to) {
+  to.set_accepted(from.accepted);
+  if (from.result) workflow::to_message(*from.result, *to.mutable_result());
+  if (from.why) workflow::to_message(*from.why, *to.mutable_failure());
+}
+
+update_end from_wire(const wire::UpdateReply& from) {
+  update_end to;
+  to.accepted = from.accepted();
+  if (from.has_result()) to.result = workflow::from_message(from.result());
+  if (from.has_failure()) to.why = workflow::from_message(from.failure());
+  return to;
+}
+
+void to_wire(std::string_view workflow_type, start_options&& from, wire::StartRequest& to) {
+  to.set_workflow_id(std::move(from.id));
+  to.set_workflow_type(std::string(workflow_type));
+  to.set_request_id(std::move(from.request_id));
+  to.set_reuse(static_cast<wire::WorkflowIdReuse>(from.reuse));
+  to.set_execution_timeout_us(from.execution_timeout.count());
+  to.set_run_timeout_us(from.run_timeout.count());
+  to.set_version(std::move(from.version));
+  if (!from.with_signal) return;
+  to.set_with_signal(std::move(from.with_signal->name));
+  workflow::to_message(std::move(from.with_signal->input), *to.mutable_signal_input());
+}
+
+start_options from_wire(const wire::StartRequest& from) {
+  start_options to;
+  to.id = from.workflow_id();
+  to.request_id = from.request_id();
+  to.reuse = static_cast<workflow_id_reuse>(from.reuse());
+  to.execution_timeout = std::chrono::microseconds(from.execution_timeout_us());
+  to.run_timeout = std::chrono::microseconds(from.run_timeout_us());
+  to.version = from.version();
+  if (!from.with_signal().empty()) to.with_signal = {from.with_signal(), workflow::from_message(from.signal_input())};
+  return to;
 }
 
 void to_wire(const execution_end& from, wire::WaitReply& to) {

@@ -27,6 +27,11 @@ void to_wire(const listed_execution& from, wire::ListedExecution& to);
 void to_wire(const execution_description& from, wire::DescribeReply& to);
 void to_wire(const history_event& from, wire::HistoryEvent& to);
 void to_wire(const execution_end& from, wire::WaitReply& to);
+void to_wire(const update_end& from, wire::UpdateReply& to);
+/// All but the input.
+void to_wire(std::string_view workflow_type, start_options&& from, wire::StartRequest& to);
+start_options from_wire(const wire::StartRequest& from);
+update_end from_wire(const wire::UpdateReply& from);
 listed_execution from_wire(const wire::ListedExecution& from);
 execution_description from_wire(const wire::DescribeReply& from);
 history_event from_wire(const wire::HistoryEvent& from);

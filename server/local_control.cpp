@@ -21,6 +21,8 @@ control_errc to_control_errc(engine_errc code) {
     case engine_errc::not_found: return control_errc::not_found;
     case engine_errc::already_exists: return control_errc::already_exists;
     case engine_errc::closed: return control_errc::closed;
+    case engine_errc::refused: return control_errc::refused;
+    case engine_errc::blocked: return control_errc::blocked;
     case engine_errc::locked:
     case engine_errc::storage: return control_errc::storage;
     case engine_errc::overloaded: return control_errc::overloaded;
@@ -45,8 +47,34 @@ started_execution local_control::start(std::string_view workflow_type, payload i
   return translated([&] { return engine_.start(workflow_type, std::move(input), std::move(options)); });
 }
 
-void local_control::signal(std::string_view workflow_id, std::string_view signal_name, payload input) {
-  translated([&] { engine_.signal(workflow_id, signal_name, std::move(input)); });
+void local_control::signal(std::string_view workflow_id, std::string_view signal_name, payload input,
+                           std::string_view request_id) {
+  translated([&] { engine_.signal(workflow_id, signal_name, std::move(input), request_id); });
+}
+
+payload local_control::query(std::string_view workflow_id, std::string_view query_name, payload input) {
+  return translated([&] { return engine_.query(workflow_id, query_name, std::move(input)); });
+}
+
+void local_control::update(std::string_view workflow_id, std::string_view update_name, payload input,
+                           std::string_view update_id, update_callback answer) {
+  const auto ended = [answer](std::exception_ptr error, std::optional<payload> result) {
+    if (!error) return answer(std::nullopt, {true, std::move(result), {}});
+    try {
+      std::rethrow_exception(error);
+    } catch (const update_failed& failed) {
+      answer(std::nullopt, {failed.accepted(), {}, failed.why()});
+    } catch (const engine_error& failed) {
+      answer(to_control_error(failed), {});
+    } catch (const std::exception& failed) {
+      answer(control_error(control_errc::internal, failed.what()), {});
+    }
+  };
+  try {
+    engine_.update(workflow_id, update_name, std::move(input), update_id, ended);
+  } catch (const engine_error& error) {
+    answer(to_control_error(error), {});
+  }
 }
 
 void local_control::cancel(std::string_view workflow_id, std::string_view reason) {

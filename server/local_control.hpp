@@ -12,7 +12,11 @@ class local_control final : public control {
 
   control_status status() override;
   started_execution start(std::string_view workflow_type, payload input, start_options options) override;
-  void signal(std::string_view workflow_id, std::string_view signal_name, payload input) override;
+  void signal(std::string_view workflow_id, std::string_view signal_name, payload input,
+              std::string_view request_id) override;
+  payload query(std::string_view workflow_id, std::string_view query_name, payload input) override;
+  void update(std::string_view workflow_id, std::string_view update_name, payload input, std::string_view update_id,
+              update_callback answer) override;
   void cancel(std::string_view workflow_id, std::string_view reason) override;
   void terminate(std::string_view workflow_id, std::string_view reason) override;
   void taint(std::string_view workflow_id) override;

@@ -7,6 +7,7 @@
 #include "engine/requests.hpp"
 #include "engine/waiters.hpp"
 #include "testing/world.hpp"
+#include "workflow/conversions.hpp"
 
 namespace evermill::testing {
 namespace {
@@ -46,6 +47,34 @@ class environment::impl {
       if (std::exchange(looked_at, world_.store().writes()) != world_.store().writes()) end = find_end(workflow_id);
     }
     return *std::move(end);
+  }
+
+  payload query(const actors::query_request& what) {
+    const actors::answer answer = world_.query(what);
+    if (answer.what == actors::answer::outcome::accepted) return workflow::from_message(*answer.code->result);
+    if (answer.what != actors::answer::outcome::closed) throw requests::error_of(answer);
+    return inspection::query(world_.store(), world_.definitions(), world_.partition_of(what.workflow_id), what);
+  }
+
+  /// A process that has died has told nobody: the same update is asked for again.
+  std::shared_ptr<const actors::code_result> update(const messages::DecisionEvent& request, const std::string& id) {
+    while (true) {
+      const actors::answer answer = world_.ask(request);
+      const std::string& name = request.event().workflow_execution_update_accepted().update_name();
+      if (answer.what == actors::answer::outcome::refused) {
+        throw update_failed(name, false, workflow::from_message(*answer.code->failure));
+      }
+      if (answer.what != actors::answer::outcome::accepted) throw requests::error_of(answer);
+      if (answer.code) return answer.code;
+      const std::uint64_t crashes = world_.crashes();
+      while (crashes == world_.crashes()) {
+        if (auto end = world_.update_end(request.workflow_id(), id)) return end;
+        if (find_end(request.workflow_id())) {
+          throw engine_error(engine_errc::closed, "the execution \"" + request.workflow_id() + "\" ended before the update was done");
+        }
+        if (!world_.happen() && (!options_.skip_time || !world_.skip())) throw no_end(request.workflow_id(), why_idle());
+      }
+    }
   }
 
   void settle() {
@@ -116,8 +145,19 @@ started_execution environment::start(std::string_view workflow_type, payload inp
   return {std::move(answer.workflow_id), std::move(answer.run_id), answer.existed};
 }
 
-void environment::signal(std::string_view workflow_id, std::string_view signal_name, payload input) {
-  impl_->ask(requests::signal(workflow_id, signal_name, std::move(input)));
+void environment::signal(std::string_view workflow_id, std::string_view signal_name, payload input,
+                         std::string_view request_id) {
+  impl_->ask(requests::signal(workflow_id, signal_name, std::move(input), request_id));
+}
+payload environment::query(std::string_view workflow_id, std::string_view query_name, payload input) {
+  return impl_->query(requests::query(workflow_id, query_name, std::move(input)));
+}
+std::optional<payload> environment::update(std::string_view workflow_id, std::string_view update_name, payload input,
+                                           std::string_view update_id) {
+  const std::string id = update_id.empty() ? make_uuid(impl_->world_.random()) : std::string(update_id);
+  const auto code = impl_->update(requests::update(workflow_id, update_name, std::move(input), id), id);
+  if (code->failure) throw update_failed(std::string(update_name), true, workflow::from_message(*code->failure));
+  return code->result ? std::optional(workflow::from_message(*code->result)) : std::nullopt;
 }
 void environment::cancel(std::string_view workflow_id, std::string_view reason) {
   impl_->ask(requests::cancel(workflow_id, reason));

@@ -68,6 +68,7 @@ void world::die() {
   queue_.reset();
   steps_.clear();
   answers_.clear();
+  ended_updates_.clear();
   failure_.reset();
 }
 
@@ -130,9 +131,28 @@ actors::answer world::ask(const messages::DecisionEvent& request) {
   }
 }
 
+actors::answer world::query(const actors::query_request& what) {
+  while (true) {
+    actors::query_request mine = what;
+    const std::uint64_t token = mine.what.token = ++last_token_;
+    node_->query(std::move(mine));
+    const std::uint64_t crashes = crashes_;
+    while (!answers_.contains(token) && crashes == crashes_ && handle_messages()) {
+    }
+    if (const auto answer = answers_.extract(token); !answer.empty()) return answer.mapped();
+    if (crashes == crashes_) throw environment_error("a query to \"" + what.workflow_id + "\" has no answer");
+  }
+}
+
+std::shared_ptr<const actors::code_result> world::update_end(const std::string& workflow_id,
+                                                             const std::string& update_id) const {
+  const auto found = ended_updates_.find({workflow_id, update_id});
+  return found == ended_updates_.end() ? nullptr : found->second;
+}
+
 /// How often the journals of this workflow id have the request; 0 for one that can be repeated without harm.
 std::size_t world::times_durable(const messages::DecisionEvent& request) const {
-  const bool repeatable = !request.event().has_workflow_execution_signaled() &&
+  const bool repeatable = !request.request_id().empty() || !request.event().has_workflow_execution_signaled() &&
                           !request.event().has_workflow_execution_cancel_requested() && !request.has_terminate();
   const partition_id partition = partition_of(request.workflow_id());
   const auto header = must(storage::find_header(store_, partition, request.workflow_id()));

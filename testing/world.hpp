@@ -27,6 +27,10 @@ class world final : private actors::node_listener {
 
   /// Publishes the request and returns its answer when it is durable, whatever crashes meanwhile.
   actors::answer ask(const messages::DecisionEvent& request);
+  /// Asks the code of a running execution; `closed` where it has ended.
+  actors::answer query(const actors::query_request& what);
+  /// How the update ended since this process began; null: it has not.
+  std::shared_ptr<const actors::code_result> update_end(const std::string& workflow_id, const std::string& update_id) const;
   /// One thing that can happen without time going on: a message is handled, a step or an attempt runs, the process
   /// dies. False: there is nothing. Throws environment_error, engine_error (storage).
   bool happen();
@@ -60,7 +64,9 @@ class world final : private actors::node_listener {
 
   void on_answer(std::uint64_t token, actors::answer&& what) override { answers_.emplace(token, std::move(what)); }
   void on_ended(actors::ended_execution&&) override {}
-  void on_update_ended(actors::ended_update&&) override {}
+  void on_update_ended(actors::ended_update&& what) override {
+    ended_updates_.emplace(std::pair(std::move(what.workflow_id), std::move(what.update_id)), std::move(what.end));
+  }
   void on_turn(actors::durable_turn&&) override {}
   bool has_followers() override { return false; }
   void on_failed(const std::string& message) override;
@@ -77,6 +83,7 @@ class world final : private actors::node_listener {
   std::uint64_t crashes_ = 0;
   std::uint64_t last_token_ = 0;
   std::map<std::uint64_t, actors::answer> answers_;
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<const actors::code_result>> ended_updates_;
   std::deque<std::function<void()>> steps_;
   bool in_step_ = false;
   bool crash_after_step_ = false;

@@ -21,6 +21,8 @@ void add_list(CLI::App& app, environment& env, action& chosen);
 void add_describe(CLI::App& app, environment& env, action& chosen);
 void add_history(CLI::App& app, environment& env, action& chosen);
 void add_signal(CLI::App& app, environment& env, action& chosen);
+void add_query(CLI::App& app, environment& env, action& chosen);
+void add_update(CLI::App& app, environment& env, action& chosen);
 void add_cancel(CLI::App& app, environment& env, action& chosen);
 void add_terminate(CLI::App& app, environment& env, action& chosen);
 void add_taint(CLI::App& app, environment& env, action& chosen);

@@ -14,13 +14,14 @@ struct signal_options {
   std::string id;
   std::string name;
   std::string input;
+  std::string request_id;
 };
 
 exit_code send(environment& env, const signal_options& options) {
   payload input = read_json(options.input, "JSON", env.in);
   const opened_control opened = open_data_directory(env, open_mode::record);
   try {
-    opened.control->signal(options.id, options.name, std::move(input));
+    opened.control->signal(options.id, options.name, std::move(input), options.request_id);
   } catch (const server::control_error& error) {
     if (error.code() != server::control_errc::stopped) throw;
     throw command_error(std::string(error.what()) +
@@ -38,6 +39,8 @@ void add_signal(CLI::App& app, environment& env, action& chosen) {
   command.add_option("ID", options->id, "The workflow id")->required();
   command.add_option("NAME", options->name, "The signal's name")->required();
   command.add_option("JSON", options->input, "Its value: JSON, @FILE or - for standard input")->required();
+  command.add_option("--request-id", options->request_id,
+                     "Names this signal: sent again within a day, it is not delivered again");
   add_data_option(command, env);
   command.footer("Examples:\n  " + env.program + " signal order-1 approval '{\"by\":\"Ada\"}'\n  " + env.program +
                  " signal order-1 approval @approval.json");

@@ -96,7 +96,12 @@ class environment {
   execution<R> find(std::string workflow_id);
 
   started_execution start(std::string_view workflow_type, payload input, start_options options);
-  void signal(std::string_view workflow_id, std::string_view signal_name, payload input);
+  void signal(std::string_view workflow_id, std::string_view signal_name, payload input, std::string_view request_id = {});
+  /// Asks the execution's code. Time stands still.
+  payload query(std::string_view workflow_id, std::string_view query_name, payload input);
+  /// Has the execution's code do it, and makes everything happen until it is done. Throws update_failed, and what `wait` throws.
+  std::optional<payload> update(std::string_view workflow_id, std::string_view update_name, payload input,
+                                std::string_view update_id = {});
   void cancel(std::string_view workflow_id, std::string_view reason = {});
   void terminate(std::string_view workflow_id, std::string_view reason = {});
   /// Makes everything happen up to the end of the execution. Throws environment_error where it can't come to an end:
@@ -197,6 +202,22 @@ class execution {
     environment_->signal(id(), which.name, codec<T>::encode(value));
   }
   void signal(const evermill::signal<>& which) { environment_->signal(id(), which.name, payload{}); }
+  template <class Q, class A>
+  Q query(const evermill::query<Q(A)>& which, const std::type_identity_t<A>& about) const {
+    return codec<Q>::decode(environment_->query(id(), which.name, codec<A>::encode(about)));
+  }
+  template <class Q>
+  Q query(const evermill::query<Q()>& which) const {
+    return codec<Q>::decode(environment_->query(id(), which.name, payload{}));
+  }
+  template <class U, class A>
+  U update(const evermill::update<U(A)>& which, const std::type_identity_t<A>& what, std::string_view update_id = {}) {
+    return decode_end<U>(environment_->update(id(), which.name, codec<A>::encode(what), update_id));
+  }
+  template <class U>
+  U update(const evermill::update<U()>& which, std::string_view update_id = {}) {
+    return decode_end<U>(environment_->update(id(), which.name, payload{}, update_id));
+  }
   void cancel(std::string_view reason = {}) { environment_->cancel(id(), reason); }
   void terminate(std::string_view reason = {}) { environment_->terminate(id(), reason); }
   execution_description describe() const { return environment_->describe(id()); }
@@ -204,6 +225,11 @@ class execution {
   std::vector<history_event> history() const { return environment_->history(id()); }
 
  private:
+  template <class U>
+  static U decode_end(std::optional<payload> end) {
+    if constexpr (!std::is_void_v<U>) return codec<U>::decode(end.value_or(payload{}));
+  }
+
   environment* environment_;
   started_execution started_;
 };
