@@ -6,6 +6,7 @@
 #include "engine/inspection.hpp"
 #include "engine/requests.hpp"
 #include "engine/waiters.hpp"
+#include "testing/volatile_store.hpp"
 #include "testing/world.hpp"
 #include "workflow/conversions.hpp"
 
@@ -20,8 +21,8 @@ constexpr std::size_t shown_events = 20;
 
 class environment::impl {
  public:
-  impl(registry definitions, environment_options options)
-      : options_(std::move(options)), world_(std::move(definitions), options_) {}
+  impl(registry definitions, environment_options options, store_opener open)
+      : options_(std::move(options)), world_(std::move(definitions), options_, std::move(open)) {}
 
   actors::answer ask(const messages::DecisionEvent& request) {
     actors::answer answer = world_.ask(request);
@@ -136,7 +137,9 @@ class environment::impl {
 };
 
 environment::environment(registry definitions, environment_options options)
-    : impl_(std::make_unique<impl>(std::move(definitions), std::move(options))) {}
+    : environment(std::move(definitions), options, stores_of(options.data_directory)) {}
+environment::environment(registry definitions, environment_options options, store_opener open)
+    : impl_(std::make_unique<impl>(std::move(definitions), std::move(options), std::move(open))) {}
 environment::~environment() = default;
 
 started_execution environment::start(std::string_view workflow_type, payload input, start_options options) {

@@ -6,15 +6,19 @@
 
 namespace evermill::testing {
 
-void volatile_store::attach() {
-  if (directory_.empty()) {
-    if (!real_) real_ = storage::make_memory_store();
-  } else {
-    real_.reset();  // its lock
+store_opener stores_of(const std::filesystem::path& directory) {
+  using store = std::unique_ptr<storage::key_value_store>;
+  if (directory.empty()) return [](store before) { return before ? std::move(before) : storage::make_memory_store(); };
+  return [directory](store before) {
+    before.reset();  // its lock
     storage::rocksdb_options how;
-    how.directory = directory_;
-    real_ = must(storage::open_rocksdb_store(how));
-  }
+    how.directory = directory;
+    return must(storage::open_rocksdb_store(how));
+  };
+}
+
+void volatile_store::attach() {
+  real_ = open_(std::move(real_));
   dead_ = false;
 }
 

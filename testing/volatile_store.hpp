@@ -4,17 +4,22 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
+#include "evermill/testing/environment.hpp"
 #include "storage/key_value_store.hpp"
 
 namespace evermill::testing {
 
-/// Keeps its rows in memory, where they outlive the processes of one environment, or in a directory.
+/// The stores of a directory; without one, rows in memory that outlive the processes of one environment. Opening one throws
+/// engine_error (storage, locked).
+store_opener stores_of(const std::filesystem::path& directory);
+
 class volatile_store final : public storage::key_value_store {
  public:
-  explicit volatile_store(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  explicit volatile_store(store_opener open) : open_(std::move(open)) {}
 
-  /// A process begins; opens the directory. Throws engine_error (storage, locked).
+  /// A process begins; opens its store, and throws what that does.
   void attach();
   /// The process is dead: each write fails, and none was made.
   void detach();
@@ -31,7 +36,7 @@ class volatile_store final : public storage::key_value_store {
   storage::storage_result<void> compact() override { return real_->compact(); }
 
  private:
-  const std::filesystem::path directory_;
+  const store_opener open_;
   std::unique_ptr<storage::key_value_store> real_;
   bool dead_ = true;
   std::uint64_t writes_ = 0;

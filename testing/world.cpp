@@ -17,12 +17,12 @@ constexpr std::chrono::days horizon{73'000};
 
 }  // namespace
 
-world::world(registry definitions, const environment_options& options)
+world::world(registry definitions, const environment_options& options, store_opener open)
     : definitions_(std::move(definitions)),
       lines_(options.logger ? log(options.logger) : log()),
       clock_(options.start_time),
       random_(make_seeded_random(options.seed)),
-      store_(options.data_directory),
+      store_(std::move(open)),
       activities_(definitions_, clock_),
       partitions_(options.partitions) {
   if (partitions_ == 0) throw engine_error(engine_errc::invalid_argument, "an environment has at least one partition");

@@ -20,7 +20,7 @@ namespace evermill::testing {
 /// For one thread: CAF keeps an actor system's logger alive through a thread-local of the thread that made it.
 class world final : private actors::node_listener {
  public:
-  world(registry definitions, const environment_options& options);
+  world(registry definitions, const environment_options& options, store_opener open);
   ~world() override;
   world(const world&) = delete;
   world& operator=(const world&) = delete;

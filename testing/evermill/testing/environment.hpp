@@ -31,6 +31,10 @@
 #include "evermill/registry.hpp"
 #include "evermill/task.hpp"
 
+namespace evermill::storage {
+class key_value_store;
+}
+
 namespace evermill::testing {
 
 using time_point = std::chrono::sys_time<std::chrono::microseconds>;
@@ -71,10 +75,17 @@ struct activity_call {
 template <class R>
 class execution;
 
+/// For evermill's own tests: gives each process its store. `before` is the one of the process before, which has died; null
+/// for the first.
+using store_opener =
+    std::function<std::unique_ptr<storage::key_value_store>(std::unique_ptr<storage::key_value_store> before)>;
+
 class environment {
  public:
   /// `definitions` is copied. Throws engine_error (storage, locked, invalid_argument) where the options can't be.
   explicit environment(registry definitions, environment_options options = {});
+  /// For evermill's own tests: on stores of their own instead of `options.data_directory`.
+  environment(registry definitions, environment_options options, store_opener open);
   ~environment();
   environment(const environment&) = delete;
   environment& operator=(const environment&) = delete;

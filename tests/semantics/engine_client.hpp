@@ -1,0 +1,32 @@
+// Runs scripts on a real engine in a data directory, in real time.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "scenario.hpp"
+
+namespace evermill::semantics {
+
+class engine_client final : public client {
+ public:
+  engine_client(const scenario& what, std::filesystem::path data_directory);
+
+  void start(std::string_view workflow_type, payload input, const std::string& id) override;
+  void signal(const std::string& id, std::string_view name, payload input) override { engine_->signal(id, name, std::move(input)); }
+  void cancel(const std::string& id) override { engine_->cancel(id); }
+  void terminate(const std::string& id) override { engine_->terminate(id); }
+  execution_end wait(const std::string& id) override { return engine_->wait(id); }
+  execution_description describe(const std::string& id) override { return engine_->describe(id); }
+  std::vector<history_event> history(const std::string& id) override { return engine_->history(id); }
+  void until(const std::function<bool()>& reached) override;
+  void restart() override;
+  bool in_virtual_time() const override { return false; }
+
+ private:
+  registry definitions_;
+  const std::filesystem::path data_directory_;
+  std::unique_ptr<engine> engine_;
+};
+
+}  // namespace evermill::semantics

@@ -1,0 +1,32 @@
+// Runs scripts on the test kit, in virtual time, with a crash where it is wanted.
+#pragma once
+
+#include <cstdint>
+
+#include "evermill/testing/environment.hpp"
+#include "scenario.hpp"
+
+namespace evermill::semantics {
+
+class environment_client final : public client {
+ public:
+  /// `crash_after`: the process dies right after this commit; 0: it does not.
+  environment_client(const scenario& what, testing::environment& in, std::uint64_t crash_after);
+
+  void start(std::string_view workflow_type, payload input, const std::string& id) override;
+  void signal(const std::string& id, std::string_view name, payload input) override { in_.signal(id, name, std::move(input)); }
+  void cancel(const std::string& id) override { in_.cancel(id); }
+  void terminate(const std::string& id) override { in_.terminate(id); }
+  execution_end wait(const std::string& id) override { return in_.wait(id); }
+  execution_description describe(const std::string& id) override { return in_.describe(id); }
+  std::vector<history_event> history(const std::string& id) override { return in_.history(id); }
+  void until(const std::function<bool()>& reached) override;
+  void restart() override;
+  bool in_virtual_time() const override { return true; }
+
+ private:
+  testing::environment& in_;
+  const std::uint64_t crash_after_;
+};
+
+}  // namespace evermill::semantics

@@ -1,0 +1,95 @@
+// A scenario: the smallest story in which a feature matters, told once and run by every runner of this folder.
+//
+// It has a registry, a script of requests, and what must hold at the end. The script is run again from its beginning
+// after its process was killed: each request in it is one that may be repeated.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "evermill/codec.hpp"
+#include "evermill/engine.hpp"
+#include "evermill/handles.hpp"
+#include "evermill/registry.hpp"
+#include "outcome.hpp"
+
+namespace evermill::semantics {
+
+/// What a script does with its engine, whichever that is. Requests return when they are durable.
+class client {
+ public:
+  virtual ~client() = default;
+
+  /// Starting an id again with the same input does nothing.
+  virtual void start(std::string_view workflow_type, payload input, const std::string& id) = 0;
+  virtual void signal(const std::string& id, std::string_view name, payload input) = 0;
+  virtual void cancel(const std::string& id) = 0;
+  virtual void terminate(const std::string& id) = 0;
+  virtual execution_end wait(const std::string& id) = 0;
+  virtual execution_description describe(const std::string& id) = 0;
+  /// Of the current run.
+  virtual std::vector<history_event> history(const std::string& id) = 0;
+  /// Returns when `reached` holds. Virtual time passes only where nothing else can happen.
+  virtual void until(const std::function<bool()>& reached) = 0;
+  /// The process ends and another begins, perhaps with other code.
+  virtual void restart() = 0;
+  /// Do waits take no real time? Then what is reached before a timer fires is certain.
+  virtual bool in_virtual_time() const = 0;
+
+  template <class R, class A>
+  void start(const child_workflow<R(A)>& what, const std::type_identity_t<A>& input, const std::string& id) {
+    start(what.name, codec<A>::encode(input), id);
+  }
+  template <class R>
+  void start(const child_workflow<R()>& what, const std::string& id) {
+    start(what.name, payload{}, id);
+  }
+
+  /// Sends the signal unless the journal has one of this value; values are unique within a scenario. Does nothing where
+  /// the execution has ended.
+  void signal_once(const std::string& id, const evermill::signal<std::string>& which, const std::string& value);
+  /// Asks for the cancellation unless that was done, or the execution has ended.
+  void cancel_once(const std::string& id);
+  void terminate_once(const std::string& id);
+
+  bool exists(const std::string& id);
+  bool ended(const std::string& id) { return describe(id).status != execution_status::running; }
+  bool has_event(const std::string& id, std::string_view type, std::size_t count = 1);
+  /// Until the current run's journal has that many events of the type, or the execution has ended.
+  void until_event(const std::string& id, std::string_view type, std::size_t count = 1) {
+    until([&] { return has_event(id, type, count) || ended(id); });
+  }
+};
+
+struct scenario {
+  std::string name;
+  /// Adds the workflows and activities. Activities and steps `record` their effects.
+  void (*define)(registry&);
+  /// At its end everything that it started has ended.
+  void (*script)(client&);
+  /// What must hold at the end in every run, as GoogleTest's expectations. That a run is like the fresh one in
+  /// everything that `outcome` compares is checked besides.
+  void (*check)(const outcome&);
+  /// Activities without argument and result whose attempts end only when they are told to stop.
+  std::vector<std::string> hanging = {};
+};
+
+/// All of them.
+const std::vector<scenario>& scenarios();
+
+// By topic.
+std::vector<scenario> activity_scenarios();
+std::vector<scenario> waiting_scenarios();
+std::vector<scenario> ending_scenarios();
+
+/// Counts an effect outside the engine. `what` says which; `key` tells repetitions of one from another one. Neither has a
+/// space. Thread-safe.
+void record(std::string_view what, std::string_view key);
+/// The same for an attempt, by the idempotency key of its activity.
+inline void record(std::string_view what, const activity_context& about) { record(what, about.idempotency_key()); }
+
+}  // namespace evermill::semantics

@@ -1,0 +1,53 @@
+#include <algorithm>
+
+#include "scenario.hpp"
+
+namespace evermill::semantics {
+
+const std::vector<scenario>& scenarios() {
+  static const std::vector<scenario> all = [] {
+    std::vector<scenario> found;
+    for (const auto topic : {activity_scenarios, waiting_scenarios, ending_scenarios}) {
+      for (scenario& each : topic()) found.push_back(std::move(each));
+    }
+    return found;
+  }();
+  return all;
+}
+
+void client::signal_once(const std::string& id, const evermill::signal<std::string>& which, const std::string& value) {
+  const payload input = codec<std::string>::encode(value);
+  for (const history_event& event : history(id)) {
+    const bool may_hold_it = event.type == "WorkflowExecutionSignaled" || event.type == "WorkflowExecutionStarted";
+    if (may_hold_it && event.json.find(value) != std::string::npos) return;
+  }
+  try {
+    signal(id, which.name, input);
+  } catch (const engine_error& error) {
+    if (error.code() != engine_errc::closed) throw;
+  }
+}
+
+bool client::exists(const std::string& id) {
+  try {
+    return describe(id), true;
+  } catch (const engine_error& error) {
+    if (error.code() != engine_errc::not_found) throw;
+    return false;
+  }
+}
+
+void client::cancel_once(const std::string& id) {
+  if (!ended(id) && !has_event(id, "WorkflowExecutionCancelRequested")) cancel(id);
+}
+
+void client::terminate_once(const std::string& id) {
+  if (!ended(id)) terminate(id);
+}
+
+bool client::has_event(const std::string& id, std::string_view type, std::size_t count) {
+  const std::vector<history_event> events = history(id);
+  return static_cast<std::size_t>(std::ranges::count(events, type, &history_event::type)) >= count;
+}
+
+}  // namespace evermill::semantics
