@@ -34,6 +34,8 @@ struct cell {
   kind what = kind::timer;
   state is = state::pending;
   bool timed = false;           ///< of a wait with a timeout: no value means that the time was up
+  bool cancel_requested = false;  ///< of an activity
+  activity_cancellation cancellation = activity_cancellation::try_cancel;
   std::uint32_t references = 0;
   std::uint64_t seq = 0;        ///< of the command; of a timed wait: its timer's; 0: no command
   std::uint64_t settled_as = 0; ///< counts settlements: the order of the journal
