@@ -5,15 +5,14 @@
 namespace evermill::actors {
 
 activity_actor::activity_actor(caf::actor_config& config, std::vector<tasks::task_backend*> backends,
-                               tasks::on_attempt_end report)
-    : caf::event_based_actor(config), backends_(std::move(backends)), report_(std::move(report)) {}
+                               tasks::task_queues* queues, tasks::on_attempt_end report)
+    : caf::event_based_actor(config), backends_(std::move(backends)), queues_(queues), report_(std::move(report)) {}
 
 caf::behavior activity_actor::make_behavior() {
   return {[this](const dispatch_ptr& what) {
+            if (queues_ != nullptr && !what->admitted) queues_->admit(what->tasks);
             run(what->tasks);
-            for (const attempt_cancellation& cancellation : what->cancellations) {
-              if (auto* backend = backend_for(cancellation.activity_type)) backend->cancel(cancellation.id);
-            }
+            for (const attempt_cancellation& each : what->cancellations) tell(each);
           },
           [this](stop_atom) { quit(); }};
 }
@@ -23,6 +22,27 @@ tasks::task_backend* activity_actor::backend_for(std::string_view activity_type)
     if (backend->serves(activity_type)) return backend;
   }
   return nullptr;
+}
+
+void activity_actor::tell(const attempt_cancellation& what) {
+  if (queues_ != nullptr) {
+    if (auto kept = queues_->drop(what.id)) {
+      tasks::outcome how = tasks::canceled{};
+      if (what.how == attempt_cancellation::kind::expire) {
+        how = tasks::timed_out{tasks::timed_out::limit::schedule_to_start};
+      }
+      return report_({std::move(kept), 0, std::move(how)});
+    }
+  }
+  for (tasks::task_backend* backend : backends_) {
+    if (!what.activity_type.empty() && !backend->serves(what.activity_type)) continue;
+    switch (what.how) {
+      case attempt_cancellation::kind::cancel: backend->cancel(what.id); break;
+      case attempt_cancellation::kind::request_stop: backend->request_stop(what.id); break;
+      case attempt_cancellation::kind::expire: backend->expire(what.id); break;
+    }
+    if (!what.activity_type.empty()) return;
+  }
 }
 
 void activity_actor::run(std::vector<std::shared_ptr<const messages::ActivityTask>>& tasks) {

@@ -8,22 +8,27 @@
 
 #include "actors/protocol.hpp"
 #include "plugins/task/task_backend.hpp"
+#include "plugins/task/task_queues.hpp"
 
 namespace evermill::actors {
 
 class activity_actor final : public caf::event_based_actor {
  public:
-  /// The backends outlive the actor. `report` takes the ends of attempts that no backend serves.
-  activity_actor(caf::actor_config& config, std::vector<tasks::task_backend*> backends, tasks::on_attempt_end report);
+  /// Backends and queues (null: none has limits) outlive the actor. `report` takes the ends of attempts that no backend was
+  /// given.
+  activity_actor(caf::actor_config& config, std::vector<tasks::task_backend*> backends, tasks::task_queues* queues,
+                 tasks::on_attempt_end report);
 
  protected:
   caf::behavior make_behavior() override;
 
  private:
   tasks::task_backend* backend_for(std::string_view activity_type) const;
+  void tell(const attempt_cancellation& what);
   void run(std::vector<std::shared_ptr<const messages::ActivityTask>>& tasks);
 
   std::vector<tasks::task_backend*> backends_;
+  tasks::task_queues* const queues_;
   tasks::on_attempt_end report_;
 };
 

@@ -14,7 +14,6 @@
 #include "actors/partition_actor.hpp"
 #include "actors/simulated_scheduling.hpp"
 #include "base/check.hpp"
-#include "workflow/conversions.hpp"
 
 namespace evermill::actors {
 namespace {
@@ -51,8 +50,13 @@ class node::impl {
         system_(config_) {
     committer_ = simulated() ? system_.spawn<committer_actor>(parts_.store)
                              : system_.spawn<committer_actor, caf::detached>(parts_.store);
-    activities_ = system_.spawn<activity_actor>(
-        parts_.backends, [this](tasks::attempt_end&& end) { publish_attempt_end(*parts_.queue, std::move(end)); });
+    activities_ = system_.spawn<activity_actor>(parts_.backends, parts_.task_queues,
+                                                [this](tasks::attempt_end&& end) { on_unrun(std::move(end)); });
+    if (parts_.task_queues != nullptr) {
+      parts_.task_queues->attach([activities = activities_](std::vector<task_ptr>&& tasks) {
+        caf::anon_send(activities, std::make_shared<dispatch>(dispatch{std::move(tasks), {}, true}));
+      });
+    }
     for (std::uint16_t id = 0; id < options_.partitions; ++id) {
       if (auto recovered = start_partition(partition_id(id)); !recovered) {
         stop();
@@ -65,6 +69,7 @@ class node::impl {
 
   void stop() {
     parts_.queue->close();
+    if (parts_.task_queues != nullptr) parts_.task_queues->detach();
     for (const caf::actor& partition : partitions_) caf::anon_send(partition, stop_atom::value);
     caf::anon_send(activities_, stop_atom::value);
     caf::anon_send(committer_, stop_atom::value);
@@ -120,6 +125,14 @@ class node::impl {
   }
 
  private:
+  using task_ptr = std::shared_ptr<const messages::ActivityTask>;
+
+  /// The end of an attempt that no backend was given.
+  void on_unrun(tasks::attempt_end&& end) {
+    if (parts_.task_queues != nullptr) parts_.task_queues->ended(*end.task);
+    publish_attempt_end(*parts_.queue, std::move(end));
+  }
+
   storage::storage_result<void> start_partition(partition_id id) {
     auto recovered = std::make_shared<recovery_promise>();
     auto outcome = recovered->get_future();
@@ -155,42 +168,5 @@ bool node::finish(std::chrono::milliseconds limit) { return impl_->finish(limit)
 partition_statistics node::statistics() const { return impl_->look().first; }
 void node::query(query_request&& query) { impl_->query(std::move(query)); }
 bool node::run_one() { return impl_->run_one(); }
-
-void node::publish_attempt_end(queue::decision_queue& queue, tasks::attempt_end&& end) {
-  const messages::ActivityTask& task = *end.task;
-  auto event = std::make_shared<messages::DecisionEvent>();
-  event->set_workflow_id(task.workflow_id());
-  event->set_run_number(task.run_number());
-  messages::ActivityAttemptClosed& closed = *event->mutable_activity_attempt_closed();
-  const auto fill = [&](auto* message) {
-    message->set_scheduled_seq(task.scheduled_seq());
-    message->mutable_attempt()->set_number(task.attempt());
-    message->mutable_attempt()->set_dispatch_boot(task.dispatch_boot());
-    message->mutable_attempt()->set_started_us(end.started_us);
-    return message;
-  };
-  auto* done = std::get_if<tasks::completed>(&end.how);
-  const auto too_large = done != nullptr && done->result ? workflow::too_large(done->result->data().size()) : std::nullopt;
-  if (too_large) {
-    messages::Failure& failure = *fill(closed.mutable_failed())->mutable_failure();
-    failure.set_kind(messages::Failure::APPLICATION);
-    failure.set_type("PayloadTooLarge");
-    failure.set_non_retryable(true);
-    failure.set_message("the activity's result: " + *too_large);
-  } else if (done != nullptr) {
-    auto* completed = fill(closed.mutable_completed());
-    if (done->result) *completed->mutable_result() = std::move(*done->result);
-  } else if (auto* failed = std::get_if<tasks::failed>(&end.how)) {
-    *fill(closed.mutable_failed())->mutable_failure() = std::move(failed->failure);
-  } else if (std::holds_alternative<tasks::timed_out>(end.how)) {
-    messages::Failure& failure = *fill(closed.mutable_timed_out())->mutable_failure();
-    failure.set_kind(messages::Failure::START_TO_CLOSE);
-    failure.set_type("StartToCloseTimeout");
-    failure.set_message("the attempt ran longer than its start-to-close timeout");
-  } else {
-    fill(closed.mutable_canceled());
-  }
-  queue.publish(partition_id(static_cast<std::uint16_t>(task.partition())), std::move(event));
-}
 
 }  // namespace evermill::actors

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "base/random.hpp"
 #include "plugins/queue/decision_queue.hpp"
 #include "plugins/task/task_backend.hpp"
+#include "plugins/task/task_queues.hpp"
 #include "storage/key_value_store.hpp"
 
 namespace evermill {
@@ -47,6 +49,7 @@ struct node_parts {
   random_source* random = nullptr;
   const registry* definitions = nullptr;
   std::vector<tasks::task_backend*> backends;
+  tasks::task_queues* task_queues = nullptr;  ///< null: every task queue is served, without limits
   /// Runs a step's function on a thread that may block.
   std::function<void(std::function<void()>)> run_step;
   node_listener* listener = nullptr;
@@ -85,6 +88,9 @@ class node {
 
   /// Hands the end of an attempt to its partition's queue; what backends are given as `on_attempt_end`.
   static void publish_attempt_end(queue::decision_queue& queue, tasks::attempt_end&& end);
+  /// The same for a heartbeat; for `on_attempt_heartbeat`.
+  static void publish_heartbeat(queue::decision_queue& queue, const messages::ActivityTask& task,
+                                std::optional<messages::Payload> details);
 
   /// The listener gets the answer; none comes where the partition stops before.
   void query(query_request&& query);

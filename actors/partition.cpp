@@ -1,5 +1,5 @@
-// Routing and commits. partition_runs.cpp has the life of runs in memory, partition_turns.cpp what a turn does, partition_recovery.cpp
-// what happens at the start.
+// Routing and commits. partition_runs.cpp has the life of runs in memory, partition_turns.cpp what a turn does,
+// partition_attempts.cpp and partition_deadlines.cpp that of activities, partition_recovery.cpp what happens at the start.
 #include "actors/partition.hpp"
 
 #include <algorithm>
@@ -12,14 +12,6 @@ namespace evermill::actors {
 namespace {
 
 constexpr std::size_t poll_limit = 512;
-
-messages::Failure lost(const std::string& why) {
-  messages::Failure failure;
-  failure.set_kind(messages::Failure::LOST);
-  failure.set_type("Lost");
-  failure.set_message(why);
-  return failure;
-}
 
 bool is_child_of(const run& r, const messages::ParentExecution& parent) {
   return r.parent && r.parent->workflow_id() == parent.workflow_id() && r.parent->run_number() == parent.run_number() &&
@@ -72,6 +64,8 @@ void partition::route(const queue::item& item) {
       if (event.event().has_workflow_execution_started()) return route_start(event, from);
       return route_event(event, from);
     case messages::DecisionEvent::kActivityAttemptClosed: return route_attempt_closed(event, from);
+    case messages::DecisionEvent::kActivityHeartbeat: return route_heartbeat(event, from);
+    case messages::DecisionEvent::kActivityCompletesLater: return route_completes_later(event, from);
     case messages::DecisionEvent::kTaint: return route_taint(event, from);
     case messages::DecisionEvent::kTerminate: return route_terminate(event, from);
     case messages::DecisionEvent::kLaneAcknowledged:
@@ -120,20 +114,6 @@ void partition::acknowledge_lane(const messages::LaneAcknowledged& acknowledged)
   }
   lane.acknowledged = std::max(lane.acknowledged, through);
   if (draining_) ports_.request_flush();  // otherwise the rows go with the next commit
-}
-
-void partition::drain() {
-  draining_ = true;
-  for (const auto& [when, key] : std::exchange(retries_, {})) keep_undispatched(key);
-  ports_.request_flush();
-}
-
-/// What became durable while the partition was told to drain has not been handed to anybody.
-void partition::hold_back(commit& done) {
-  for (const auto& [when, key] : std::exchange(done.retries, {})) keep_undispatched(key);
-  for (const auto& task : std::exchange(done.out.tasks, {})) {
-    keep_undispatched({run_number(task->run_number()), event_seq(task->scheduled_seq())});
-  }
 }
 
 void partition::route_start(const messages::DecisionEvent& event, const origin& from) {
@@ -241,68 +221,6 @@ void partition::route_event(const messages::DecisionEvent& event, const origin& 
   if (event.event().timer_fired().started_seq() == start_seq.value) return time_out(*r, event, from);
   messages::Event copy = event.event();
   deliver(*r, std::move(copy), from);
-}
-
-void partition::route_attempt_closed(const messages::DecisionEvent& event, const origin& from) {
-  const messages::ActivityAttemptClosed& closed = event.activity_attempt_closed();
-  run* const found = find_run(run_number(event.run_number()));
-  if (failed_) return;
-  const auto late = [&] {
-    ++statistics_.late_results;
-    log_.debug({options_.id, event.workflow_id(), run_number(event.run_number())}, "a late activity result was dropped");
-    handled(from);
-  };
-  if (found == nullptr) return late();
-  run& r = *found;
-  const auto matching = [&](const auto& end) -> open_activity* {
-    const auto it = r.open.activities.find(event_seq(end.scheduled_seq()));
-    if (it == r.open.activities.end() || it->second.closing) return nullptr;
-    const bool current = it->second.attempt == end.attempt().number() && it->second.boot == end.attempt().dispatch_boot();
-    return current || planted(bug::accept_late_result) ? &it->second : nullptr;
-  };
-  messages::Event out;
-  const auto close = [&](open_activity& activity) {
-    activity.closing = true;
-    ++statistics_.activities_closed;
-    deliver(r, std::move(out), from);
-  };
-  switch (closed.outcome_case()) {
-    case messages::ActivityAttemptClosed::kCompleted: {
-      open_activity* activity = matching(closed.completed());
-      if (activity == nullptr) return late();
-      *out.mutable_activity_task_completed() = closed.completed();
-      return close(*activity);
-    }
-    case messages::ActivityAttemptClosed::kCanceled: {
-      open_activity* activity = matching(closed.canceled());
-      if (activity == nullptr) return late();
-      if (draining_) {  // stopped with the process, not by its workflow
-        const event_seq seq(closed.canceled().scheduled_seq());
-        if (closed.canceled().attempt().started_us() == 0) {
-          keep_undispatched({r.number, seq});
-          return handled(from);
-        }
-        if (retry(r, *activity, seq, lost("the attempt was stopped with its process"), from)) return;
-      }
-      *out.mutable_activity_task_canceled() = closed.canceled();
-      return close(*activity);
-    }
-    case messages::ActivityAttemptClosed::kFailed: {
-      open_activity* activity = matching(closed.failed());
-      if (activity == nullptr) return late();
-      if (retry(r, *activity, event_seq(closed.failed().scheduled_seq()), closed.failed().failure(), from)) return;
-      *out.mutable_activity_task_failed() = closed.failed();
-      return close(*activity);
-    }
-    case messages::ActivityAttemptClosed::kTimedOut: {
-      open_activity* activity = matching(closed.timed_out());
-      if (activity == nullptr) return late();
-      if (retry(r, *activity, event_seq(closed.timed_out().scheduled_seq()), closed.timed_out().failure(), from)) return;
-      *out.mutable_activity_task_timed_out() = closed.timed_out();
-      return close(*activity);
-    }
-    case messages::ActivityAttemptClosed::OUTCOME_NOT_SET: return late();
-  }
 }
 
 void partition::route_terminate(const messages::DecisionEvent& event, const origin& from) {
@@ -554,7 +472,7 @@ void partition::on_committed() {
   if (consumer_) consumer_->acknowledge(done.low_water);
   if (draining_ && !planted(bug::release_after_drain)) hold_back(done);
   for (const storage::timer_row& timer : done.timers) arm(timer);
-  for (const auto& [when, key] : done.retries) retries_.emplace(when, key);
+  for (const activity_key& key : done.activities) on_activity_durable(key);
   release(std::move(done.out));
   for (const storage::request_name& each : done.requests) requests_.erase(each);
   for (run* const r : done.turns_of) {
@@ -569,7 +487,7 @@ void partition::on_committed() {
   }
   send_work();  // what a held request led to
   if (idle_order_.size() > options_.max_live_instances) passivate_idle();
-  if (!done.timers.empty() || !done.retries.empty()) set_tick();
+  if (!done.timers.empty() || !done.activities.empty()) set_tick();
   flush();
 }
 

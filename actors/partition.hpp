@@ -81,7 +81,7 @@ class partition {
     storage::write_batch batch;
     effects out;
     std::vector<run*> turns_of;  // one entry per undurable turn: a run with one is not forgotten
-    std::vector<std::pair<timestamp, retry_key>> retries;  // to arm once durable
+    std::vector<activity_key> activities;                  // whose due times are set once durable
     std::vector<storage::timer_row> timers;                // to arm once durable
     std::vector<storage::request_name> requests;           // whose rows it holds
     std::uint64_t low_water = 0;                           // of the queue
@@ -93,6 +93,8 @@ class partition {
   void route_start(const messages::DecisionEvent& event, const origin& from);
   void route_event(const messages::DecisionEvent& event, const origin& from);
   void route_attempt_closed(const messages::DecisionEvent& event, const origin& from);
+  void route_heartbeat(const messages::DecisionEvent& event, const origin& from);
+  void route_completes_later(const messages::DecisionEvent& event, const origin& from);
   void route_terminate(const messages::DecisionEvent& event, const origin& from);
   void route_taint(const messages::DecisionEvent& event, const origin& from);
   void acknowledge_lane(const messages::LaneAcknowledged& acknowledged);
@@ -152,7 +154,10 @@ class partition {
   // turns
   void append_turn(run& r, workflow::turn&& turn, const origin& from);
   void apply(run& r, event_seq first, workflow::turn& turn);
-  void schedule_activity(run& r, event_seq seq, event_seq turn_first, messages::ActivityTaskScheduled& scheduled);
+  void schedule_activity(run& r, event_seq seq, event_seq turn_first, std::int64_t time_us,
+                         messages::ActivityTaskScheduled& scheduled);
+  void cancel_activity(run& r, const messages::ActivityTaskCancelRequested& request);
+  void drop_activity(run& r, event_seq seq);
   void start_child(run& r, event_seq seq, messages::StartChildWorkflowExecutionInitiated& initiated);
   void cancel_child(const run& r, const messages::RequestCancelChildWorkflowExecutionInitiated& request);
   void close_run(run& r, event_seq turn_first, messages::Event& end);
@@ -163,19 +168,50 @@ class partition {
   void tell_parent(const run& r, const messages::Event& end);
   void update_open_work(run& r);
   void send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event);
-  bool retry(run& r, open_activity& activity, event_seq seq, const messages::Failure& failure, const origin& from);
   storage::storage_result<void> recover_chunk();
   run* recover_named(run_number number);
   storage::storage_result<void> recover_parked_results(run& r);
   bool recover_activity(run& r, event_seq seq, open_activity& activity);
-  void set_attempt(run& r, event_seq seq, open_activity& activity, std::uint32_t attempt, std::int64_t not_before_us,
-                   const messages::Failure* last_failure);
-  void hold_back(commit& done);
-  void keep_undispatched(const retry_key& key);
-  std::uint64_t dispatch_boot() const { return draining_ ? never_dispatched : options_.boot.value; }
   storage::storage_result<void> recover_everything(std::function<void()> on_readable);
   storage::storage_result<void> recover_run(storage::run_open_work&& work);
   storage::storage_result<void> recover_lanes();
+
+  // attempts: partition_attempts.cpp
+  struct attempt_of {
+    run* r = nullptr;
+    event_seq seq;
+    open_activity* activity = nullptr;  ///< null: it is not the current one
+  };
+  attempt_of find_attempt(const messages::DecisionEvent& event, std::uint64_t scheduled,
+                          const messages::Attempt& attempt);
+  void late(const messages::DecisionEvent& event, const origin& from);
+  void close_activity(const attempt_of& which, messages::Event&& end, const origin& from);
+  void on_failed(const attempt_of& which, const messages::ActivityTaskFailed& failed, const origin& from);
+  void on_timed_out(const attempt_of& which, const messages::ActivityTaskTimedOut& timed_out, const origin& from);
+  void on_canceled(const attempt_of& which, const messages::ActivityTaskCanceled& canceled, const origin& from);
+  bool retry(const attempt_of& which, const messages::Failure& failure, const origin& from);
+  timestamp next_attempt_at(const open_activity& activity, const messages::Failure& failure);
+  void set_attempt(run& r, event_seq seq, open_activity& activity, std::uint32_t attempt, std::int64_t not_before_us,
+                   const messages::Failure* last_failure);
+  void put_activity_row(run& r, event_seq seq, open_activity& activity);
+  void note_details(open_activity& activity, const messages::Payload& details);
+  void accept(const run& r, const origin& from, bool cancel_requested = false);
+  void tell_backend(const open_activity& activity, attempt_cancellation::kind how);
+  void publish_end(const run& r, event_seq seq, const open_activity& activity,
+                   messages::ActivityAttemptClosed&& end, effects& out);
+  std::uint64_t dispatch_boot(const messages::ActivityOptions& options);
+
+  // due times of activities: partition_deadlines.cpp
+  void set_due_when_durable(run& r, event_seq seq, open_activity& activity);
+  void on_activity_durable(const activity_key& key);
+  void set_due(const run& r, event_seq seq, open_activity& activity);
+  void unset_due(const run& r, event_seq seq, open_activity& activity);
+  void ring_activities(timestamp now, effects& out);
+  void ring(run& r, event_seq seq, open_activity& activity, timestamp now, effects& out);
+  void hold_back(commit& done);
+  void keep_waiting(const activity_key& key);
+  void keep_undispatched(const activity_key& key);
+  open_activity* find_activity(const activity_key& key, run*& r);
 
   // timers
   void arm(const storage::timer_row& timer);
@@ -235,7 +271,7 @@ class partition {
   std::set<storage::timer_row> timers_;       // the earliest ones that are stored
   storage::timer_row timer_scan_;             // rows up to here have been seen
   bool all_timers_known_ = false;             // no stored timer lies behind the last of timers_
-  std::multimap<timestamp, retry_key> retries_;
+  std::set<due_time> dues_;                   // of activities
   timestamp tick_at_{};
 
   /// Requests with ids that are not durable yet, and who else waits for their answers.

@@ -96,6 +96,9 @@ void partition_actor::on_exit() {
 timestamp partition_actor::now() { return parts_->time->now(); }
 std::uint64_t partition_actor::random() { return parts_->random->next(); }
 std::string partition_actor::make_run_id() { return make_uuid(*parts_->random); }
+bool partition_actor::serves_queue(const std::string& name) {
+  return parts_->task_queues == nullptr || parts_->task_queues->serves(name);
+}
 bool partition_actor::has_followers() { return parts_->listener->has_followers(); }
 
 const workflow_definition* partition_actor::find_workflow(const std::string& type, const std::string& version) {

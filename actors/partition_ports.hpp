@@ -44,6 +44,7 @@ struct answer {
   std::string run_id;
   bool existed = false;
   std::string message;
+  bool cancel_requested = false;  ///< to a heartbeat: the attempt is to stop
   std::shared_ptr<const code_result> code;  ///< of a query, of an update that is done, of what was refused
 };
 
@@ -97,8 +98,10 @@ struct ended_update {
 };
 
 struct attempt_cancellation {
+  enum class kind : std::uint8_t { cancel, request_stop, expire };  ///< which call of task_backend
   tasks::dispatch_id id;
-  std::string activity_type;
+  std::string activity_type;  ///< "": not known
+  kind how = kind::cancel;
 };
 
 struct step_effect {
@@ -147,6 +150,8 @@ class partition_ports {
   virtual const workflow_definition* find_workflow(const std::string& type, const std::string& version) = 0;
   virtual partition_id partition_of(const std::string& workflow_id) = 0;
   virtual bool has_followers() = 0;
+  /// Is there a task queue of this name here? Not asked for the default one.
+  virtual bool serves_queue(const std::string& name) = 0;
 
   virtual void start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) = 0;
   virtual void give_work(run_number run, instance_work&& work) = 0;

@@ -10,6 +10,21 @@ namespace evermill::actors {
 namespace {
 constexpr std::size_t lane_batch = 1000;
 constexpr std::string_view lane_prefix = "lane/";
+
+void take_row(open_activity& activity, messages::OpenActivity&& row) {
+  activity.attempt = row.attempt();
+  activity.boot = row.dispatch_boot();
+  activity.has_row = true;
+  activity.not_before = from_micros(row.not_before_us());
+  if (row.has_last_failure()) activity.last_failure = std::move(*row.mutable_last_failure());
+  if (row.has_heartbeat_details()) {
+    activity.heartbeat_details = std::make_shared<messages::Payload>(std::move(*row.mutable_heartbeat_details()));
+  }
+  if (row.asynchronous()) activity.is = open_activity::phase::asynchronous;
+  activity.started = from_micros(row.started_us());
+  activity.cancel_requested = activity.cancel_requested || row.cancel_requested();
+}
+
 }  // namespace
 
 /// What could be read of it may not be acted upon: the queue may have given it something to read already.
@@ -129,11 +144,7 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
   for (auto& [seq, row] : work.activities) {
     const auto it = r.open.activities.find(seq);
     if (it == r.open.activities.end()) continue;
-    it->second.attempt = row.attempt();
-    it->second.boot = row.dispatch_boot();
-    it->second.has_row = true;
-    it->second.not_before = from_micros(row.not_before_us());
-    if (row.has_last_failure()) it->second.last_failure = std::move(*row.mutable_last_failure());
+    take_row(it->second, std::move(row));
   }
   if (auto parked = recover_parked_results(r); !parked) return parked;
   for (auto& [seq, activity] : r.open.activities) {
@@ -161,51 +172,6 @@ storage::storage_result<void> partition::recover_parked_results(run& r) {
     if (it != r.open.activities.end()) it->second.closing = true;
   }
   return {};
-}
-
-/// The attempt that was open when the process ended may have run: it counts as lost, and another one follows. One that was
-/// never dispatched, or waits for its time, goes on under the number of this boot: had the clock been set back, it might
-/// have run.
-bool partition::recover_activity(run& r, event_seq seq, open_activity& activity) {
-  auto turn = storage::read_turn(store_, options_.id, r.number, activity.turn_first);
-  if (!turn || seq < turn->first || turn->last() < seq) return false;
-  messages::Event& event = *turn->record.mutable_events(static_cast<int>(seq.value - turn->first.value));
-  if (!event.has_activity_task_scheduled()) return false;
-  messages::ActivityTaskScheduled& scheduled = *event.mutable_activity_task_scheduled();
-  if (!activity.has_row) activity.boot = scheduled.dispatch_boot();
-  auto task = std::make_shared<messages::ActivityTask>();
-  task->set_partition(options_.id.value);
-  task->set_workflow_id(r.workflow_id);
-  task->set_run_number(r.number.value);
-  task->set_scheduled_seq(seq.value);
-  task->set_attempt(activity.attempt);
-  task->set_dispatch_boot(activity.boot);
-  task->set_activity_type(scheduled.activity_type());
-  if (scheduled.has_input()) *task->mutable_input() = std::move(*scheduled.mutable_input());
-  if (scheduled.has_options()) *task->mutable_options() = std::move(*scheduled.mutable_options());
-  activity.task = std::move(task);
-  if (draining_) return true;
-  if (planted(bug::forget_lost_attempt)) return true;
-  if (planted(bug::redispatch_lost_attempt)) {
-    gathering_.out.tasks.push_back(activity.task);
-    return true;
-  }
-  if (activity.boot == never_dispatched || (activity.has_row && activity.not_before > ports_.now())) {
-    set_attempt(r, seq, activity, activity.attempt, to_micros(activity.not_before), nullptr);
-    return true;
-  }
-  messages::DecisionEvent lost;
-  lost.set_workflow_id(r.workflow_id);
-  lost.set_run_number(r.number.value);
-  auto& failed = *lost.mutable_activity_attempt_closed()->mutable_failed();
-  failed.set_scheduled_seq(seq.value);
-  failed.mutable_attempt()->set_number(activity.attempt);
-  failed.mutable_attempt()->set_dispatch_boot(activity.boot);
-  failed.mutable_failure()->set_kind(messages::Failure::LOST);
-  failed.mutable_failure()->set_type("Lost");
-  failed.mutable_failure()->set_message("the process that ran the attempt ended");
-  gathering_.out.outbound.emplace_back(options_.id, std::make_shared<messages::DecisionEvent>(std::move(lost)));
-  return true;
 }
 
 storage::storage_result<void> partition::recover_lanes() {

@@ -1,4 +1,4 @@
-// What a partition does at a time: durable timers, retries, passivation.
+// What a partition does at a time: durable timers, due times of activities, passivation.
 #include <algorithm>
 #include <utility>
 
@@ -48,15 +48,7 @@ void partition::on_tick() {
     event->mutable_event()->mutable_timer_fired()->set_started_seq(timer.value().started.value);
     out.outbound.emplace_back(options_.id, std::move(event));
   }
-  while (!retries_.empty() && retries_.begin()->first <= now) {
-    const retry_key key = retries_.extract(retries_.begin()).mapped();
-    const auto r = runs_.find(key.run);
-    if (r == runs_.end() || draining_) continue;
-    const auto activity = r->second->open.activities.find(key.scheduled);
-    if (activity != r->second->open.activities.end() && !activity->second.closing) {
-      out.tasks.push_back(activity->second.task);
-    }
-  }
+  ring_activities(now, out);
   if (!out.empty()) ports_.release(std::move(out));
   passivate_idle();
   set_tick();
@@ -68,7 +60,7 @@ void partition::set_tick() {
   const auto consider = [&](timestamp when) { next = next ? std::min(*next, when) : when; };
   refill_timers();
   if (!timers_.empty() && !draining_) consider(timers_.begin()->fire_at);
-  if (!retries_.empty()) consider(retries_.begin()->first);
+  if (!dues_.empty()) consider(dues_.begin()->when);
   if (!idle_order_.empty()) {
     // An instance that may not leave yet is looked at again a little later.
     const timestamp soonest = ports_.now() + options_.passivate_after / 4;

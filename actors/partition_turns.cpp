@@ -1,6 +1,5 @@
 // What a turn does to the journal, the rows beside it, and the world.
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -12,33 +11,11 @@ namespace evermill::actors {
 namespace {
 
 constexpr std::uint64_t open_work_refresh_events = 64;
-constexpr std::int64_t default_initial_interval_us = 1'000'000;
-constexpr double default_backoff = 2.0;
-constexpr std::int64_t default_max_interval_factor = 100;
 
 /// No deadline overflows.
 std::int64_t later(std::int64_t time_us, std::int64_t delay_us) {
   return delay_us < std::numeric_limits<std::int64_t>::max() - time_us ? time_us + delay_us
                                                                       : std::numeric_limits<std::int64_t>::max();
-}
-
-/// Before attempt `next` (2 is the first retry), as docs/architecture.md gives it.
-std::int64_t backoff_us(const messages::RetryPolicy& policy, std::uint32_t next) {
-  const std::int64_t initial =
-      policy.initial_interval_us() > 0 ? policy.initial_interval_us() : default_initial_interval_us;
-  const std::int64_t limit =
-      policy.max_interval_us() > 0 ? policy.max_interval_us() : initial * default_max_interval_factor;
-  const double coefficient = policy.backoff_coefficient() > 0 ? policy.backoff_coefficient() : default_backoff;
-  const double interval = static_cast<double>(initial) * std::pow(coefficient, next - 2);
-  return interval < static_cast<double>(limit) ? static_cast<std::int64_t>(interval) : limit;
-}
-
-bool may_retry(const messages::RetryPolicy& policy, std::uint32_t attempt, const messages::Failure& failure) {
-  if (failure.non_retryable()) return false;
-  const std::uint32_t further = planted(bug::one_attempt_too_many) ? 1 : 0;
-  if (policy.max_attempts() != 0 && attempt >= policy.max_attempts() + further) return false;
-  const auto& never = policy.non_retryable_types();
-  return std::find(never.begin(), never.end(), failure.type()) == never.end();
 }
 
 }  // namespace
@@ -50,7 +27,8 @@ void partition::append_turn(run& r, workflow::turn&& turn, const origin& from) {
   r.time = std::max(r.time, from_micros(turn.record.time_us()));
   for (messages::Event& event : *turn.record.mutable_events()) {
     if (event.has_activity_task_scheduled()) {
-      event.mutable_activity_task_scheduled()->set_dispatch_boot(dispatch_boot());
+      auto& scheduled = *event.mutable_activity_task_scheduled();
+      scheduled.set_dispatch_boot(dispatch_boot(scheduled.options()));
     } else if (event.has_workflow_execution_continued_as_new()) {
       auto& next = *event.mutable_workflow_execution_continued_as_new();
       last_run_ = last_run_.next();
@@ -83,12 +61,6 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
   std::uint64_t number = first.value;
   for (E& event : *turn.record.mutable_events()) {
     const event_seq seq(number++);
-    const auto erase_row = [&](std::uint64_t scheduled) {
-      const auto it = r.open.activities.find(event_seq(scheduled));
-      if (it != r.open.activities.end() && it->second.has_row) {
-        storage::erase_open_activity(gathering_.batch, options_.id, r.number, event_seq(scheduled));
-      }
-    };
     const auto erase_timer = [&](std::uint64_t started) {
       const auto it = r.open.timers.find(event_seq(started));
       if (it == r.open.timers.end()) return;
@@ -100,22 +72,13 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
     switch (event.event_case()) {
       case E::kWorkflowExecutionStarted: set_deadline(r, event.workflow_execution_started()); break;
       case E::kActivityTaskScheduled:
-        schedule_activity(r, seq, first, *event.mutable_activity_task_scheduled());
+        schedule_activity(r, seq, first, turn.record.time_us(), *event.mutable_activity_task_scheduled());
         continue;
-      case E::kActivityTaskCompleted: erase_row(event.activity_task_completed().scheduled_seq()); break;
-      case E::kActivityTaskFailed: erase_row(event.activity_task_failed().scheduled_seq()); break;
-      case E::kActivityTaskTimedOut: erase_row(event.activity_task_timed_out().scheduled_seq()); break;
-      case E::kActivityTaskCanceled: erase_row(event.activity_task_canceled().scheduled_seq()); break;
-      case E::kActivityTaskCancelRequested: {
-        const event_seq scheduled(event.activity_task_cancel_requested().scheduled_seq());
-        erase_row(scheduled.value);
-        const auto it = r.open.activities.find(scheduled);
-        if (it != r.open.activities.end() && it->second.task) {
-          gathering_.out.cancellations.push_back(
-              {tasks::dispatch_id_of(*it->second.task), it->second.task->activity_type()});
-        }
-        break;
-      }
+      case E::kActivityTaskCompleted:
+      case E::kActivityTaskFailed:
+      case E::kActivityTaskTimedOut:
+      case E::kActivityTaskCanceled: drop_activity(r, activity_closed_by(event)); break;
+      case E::kActivityTaskCancelRequested: cancel_activity(r, event.activity_task_cancel_requested()); break;
       case E::kTimerStarted: {
         storage::timer_row timer{from_micros(event.timer_started().fire_at_us()), r.number, seq, r.workflow_id};
         storage::put_timer(gathering_.batch, options_.id, timer);
@@ -157,76 +120,6 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
     gathering_.out.log_lines.push_back({r.workflow_id, r.number, std::move(line)});
   }
   update_open_work(r);
-}
-
-void partition::schedule_activity(run& r, event_seq seq, event_seq turn_first,
-                                  messages::ActivityTaskScheduled& scheduled) {
-  auto task = std::make_shared<messages::ActivityTask>();
-  task->set_partition(options_.id.value);
-  task->set_workflow_id(r.workflow_id);
-  task->set_run_number(r.number.value);
-  task->set_scheduled_seq(seq.value);
-  task->set_attempt(1);
-  task->set_dispatch_boot(dispatch_boot());
-  task->set_activity_type(std::move(*scheduled.mutable_activity_type()));
-  if (scheduled.has_input()) *task->mutable_input() = std::move(*scheduled.mutable_input());
-  if (scheduled.has_options()) *task->mutable_options() = std::move(*scheduled.mutable_options());
-  open_activity& activity = r.open.activities[seq];
-  activity.boot = dispatch_boot();
-  activity.turn_first = turn_first;
-  activity.task = task;
-  if (!draining_) gathering_.out.tasks.push_back(std::move(task));
-}
-
-/// Returns false where the failure closes the activity.
-bool partition::retry(run& r, open_activity& activity, event_seq seq, const messages::Failure& failure,
-                      const origin& from) {
-  EVERMILL_CHECK(activity.task != nullptr, "an attempt that has ended was dispatched");
-  const messages::RetryPolicy& policy = activity.task->options().retry();
-  if (!may_retry(policy, activity.attempt, failure)) return false;
-  const std::uint32_t next = activity.attempt + (planted(bug::reuse_dispatch_id) ? 0 : 1);
-  const bool lost = failure.kind() == messages::Failure::LOST;  // not the activity's fault: no back-off
-  const std::int64_t not_before = to_micros(ports_.now()) + (lost ? 0 : backoff_us(policy, next));
-  log_.info(about(r), "activity {} (event {}) attempt {} failed: {}; attempt {} follows", activity.task->activity_type(),
-            seq.value, activity.attempt, failure.message(), next);
-  set_attempt(r, seq, activity, next, not_before, &failure);
-  handled(from);
-  return true;
-}
-
-/// Stores the activity's current attempt; it is dispatched when that is durable and its time has come.
-void partition::set_attempt(run& r, event_seq seq, open_activity& activity, std::uint32_t attempt,
-                            std::int64_t not_before_us, const messages::Failure* last_failure) {
-  auto task = std::make_shared<messages::ActivityTask>(*activity.task);
-  task->set_attempt(attempt);
-  task->set_dispatch_boot(dispatch_boot());
-  activity.attempt = attempt;
-  activity.boot = task->dispatch_boot();
-  activity.not_before = from_micros(not_before_us);
-  activity.task = std::move(task);
-  activity.has_row = true;
-  if (last_failure != nullptr) activity.last_failure = *last_failure;
-  messages::OpenActivity row;
-  row.set_attempt(attempt);
-  row.set_dispatch_boot(activity.boot);
-  row.set_not_before_us(not_before_us);
-  if (activity.last_failure) *row.mutable_last_failure() = *activity.last_failure;
-  if (!planted(bug::forget_attempt_row)) storage::put_open_activity(gathering_.batch, options_.id, r.number, seq, row);
-  const timestamp when = planted(bug::ignore_back_off) ? timestamp{} : activity.not_before;
-  if (!draining_) gathering_.retries.emplace_back(when, retry_key{r.number, seq});
-  ++r.turns_not_durable;
-  gathering_.turns_of.push_back(&r);
-  ports_.request_flush();
-}
-
-/// The attempt has not been handed to anybody and, while draining, will not be: it stays the current one.
-void partition::keep_undispatched(const retry_key& key) {
-  const auto r = runs_.find(key.run);
-  if (r == runs_.end()) return;
-  const auto activity = r->second->open.activities.find(key.scheduled);
-  if (activity == r->second->open.activities.end() || activity->second.closing) return;
-  set_attempt(*r->second, key.scheduled, activity->second, activity->second.attempt,
-              to_micros(activity->second.not_before), nullptr);
 }
 
 void partition::send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event) {
@@ -399,11 +292,10 @@ void partition::close_run(run& r, event_seq turn_first, messages::Event& end) {
     storage::erase_timer(gathering_.batch, options_.id, fire_at, r.number, seq);
     disarm({fire_at, r.number, seq, r.workflow_id});
   }
-  for (const auto& [seq, activity] : r.open.activities) {
-    if (activity.has_row) storage::erase_open_activity(gathering_.batch, options_.id, r.number, seq);
-    if (activity.task) {
-      gathering_.out.cancellations.push_back({tasks::dispatch_id_of(*activity.task), activity.task->activity_type()});
-    }
+  for (auto& [seq, activity] : r.open.activities) {
+    drop_activity(r, seq);
+    const bool goes_on = activity.task && activity.task->options().cancellation() == messages::ABANDON;
+    if (!goes_on) tell_backend(activity, attempt_cancellation::kind::cancel);
   }
   if (!end.has_workflow_execution_continued_as_new()) close_children(r);
   r.open = {};

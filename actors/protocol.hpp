@@ -33,6 +33,7 @@ struct commit_outcome {
 struct dispatch {
   std::vector<std::shared_ptr<const messages::ActivityTask>> tasks;
   std::vector<attempt_cancellation> cancellations;
+  bool admitted = false;  ///< the task queues have released the tasks
 };
 
 /// Asked of a partition: its figures, and whether it has come to rest.

@@ -22,9 +22,17 @@ void open_commands::apply(event_seq seq, event_seq turn_first, const messages::E
     case E::kActivityTaskFailed:
     case E::kActivityTaskTimedOut:
     case E::kActivityTaskCanceled: activities.erase(activity_closed_by(event)); return;
-    case E::kActivityTaskCancelRequested:
-      activities.erase(event_seq(event.activity_task_cancel_requested().scheduled_seq()));
+    case E::kActivityTaskCancelRequested: {
+      const messages::ActivityTaskCancelRequested& request = event.activity_task_cancel_requested();
+      const auto it = activities.find(event_seq(request.scheduled_seq()));
+      if (it == activities.end()) return;
+      if (!request.wait_for_end()) {
+        activities.erase(it);
+      } else {
+        it->second.cancel_requested = true;
+      }
       return;
+    }
     case E::kTimerStarted: timers[seq] = from_micros(event.timer_started().fire_at_us()); return;
     case E::kTimerFired: timers.erase(event_seq(event.timer_fired().started_seq())); return;
     case E::kTimerCanceled: timers.erase(event_seq(event.timer_canceled().started_seq())); return;
@@ -96,6 +104,28 @@ std::optional<timestamp> deadline_of(const messages::WorkflowExecutionStarted& s
 
 bool ends_without_code(const messages::Event& event) noexcept {
   return event.has_workflow_execution_terminated() || event.has_workflow_execution_timed_out();
+}
+
+void set_timeout(messages::Failure& failure, messages::Failure::Kind which) {
+  failure.set_kind(which);
+  switch (which) {
+    case messages::Failure::SCHEDULE_TO_START:
+      failure.set_type("ScheduleToStartTimeout");
+      failure.set_message("the attempt was not started within its schedule-to-start timeout");
+      return;
+    case messages::Failure::SCHEDULE_TO_CLOSE:
+      failure.set_type("ScheduleToCloseTimeout");
+      failure.set_message("the activity with all its attempts took longer than its schedule-to-close timeout");
+      return;
+    case messages::Failure::HEARTBEAT:
+      failure.set_type("HeartbeatTimeout");
+      failure.set_message("the attempt was not heard of within its heartbeat timeout");
+      return;
+    default:
+      failure.set_type("StartToCloseTimeout");
+      failure.set_message("the attempt ran longer than its start-to-close timeout");
+      return;
+  }
 }
 
 bool is_end(const messages::Event& event) noexcept { return status_after(event) != messages::RUNNING; }

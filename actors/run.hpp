@@ -35,9 +35,17 @@ struct origin {
   std::shared_ptr<const storage::request_name> request;  ///< set where the same request is not to be done twice
 };
 
-struct retry_key {
+struct activity_key {
   run_number run;
   event_seq scheduled;
+};
+
+/// When a partition looks at an activity again.
+struct due_time {
+  timestamp when;
+  run_number run;
+  event_seq scheduled;
+  auto operator<=>(const due_time&) const = default;
 };
 
 /// In place of a dispatch id's boot number: the attempt was scheduled while nothing was dispatched, so it cannot have
@@ -45,13 +53,29 @@ struct retry_key {
 inline constexpr std::uint64_t never_dispatched = 0;
 
 struct open_activity {
+  enum class phase : std::uint8_t { waiting, handed_out, asynchronous };  ///< docs/architecture.md, "Attempts"
+
+  // The current attempt:
+  phase is = phase::handed_out;
   std::uint32_t attempt = 1;
   std::uint64_t boot = 0;
+  timestamp not_before{};
+  timestamp started{};  ///< of an asynchronous one
+  timestamp heard{};    ///< of an asynchronous one: its start, last heartbeat, or recovery
+  bool overdue = false;        ///< a deadline has ended it; the event is on its way
+  bool start_checked = false;  ///< schedule-to-start is over, and its backend was asked whether it has started
+
   event_seq turn_first;  ///< of the record that scheduled it
   bool has_row = false;  ///< an OpenActivity row is stored
-  timestamp not_before{};
-  std::optional<messages::Failure> last_failure;  ///< as stored in the row
   bool closing = false;  ///< its end is on the way to the instance
+  bool cancel_requested = false;  ///< and its end is waited for
+  bool armed = false;             ///< in the partition's due times, at `due`
+  std::uint32_t changing = 0;     ///< commits under way that its next due time waits for
+  timestamp due{};
+  std::optional<messages::Failure> last_failure;  ///< as stored in the row
+  std::shared_ptr<const messages::Payload> heartbeat_details;
+  bool details_unwritten = false;
+  timestamp next_details_write{};
   std::shared_ptr<const messages::ActivityTask> task;
 };
 
@@ -127,6 +151,9 @@ struct run {
 
 /// The earlier of the deadlines of the run and of its execution; nothing where there is none.
 std::optional<timestamp> deadline_of(const messages::WorkflowExecutionStarted& started) noexcept;
+
+/// What an exceeded limit of an activity is called.
+void set_timeout(messages::Failure& failure, messages::Failure::Kind which);
 
 bool is_end(const messages::Event& event) noexcept;
 /// Is it an end that the partition made, not the code?

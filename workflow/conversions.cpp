@@ -29,6 +29,7 @@ void to_message(const failure& from, messages::Failure& to) {
   if (from.details) to_message(*from.details, *to.mutable_details());
   to.set_non_retryable(from.non_retryable);
   if (from.cause) to_message(*from.cause, *to.mutable_cause());
+  if (from.next_retry_delay) to.set_next_retry_delay_us(from.next_retry_delay->count());
 }
 
 failure from_message(const messages::Failure& from) {
@@ -39,6 +40,7 @@ failure from_message(const messages::Failure& from) {
   if (from.has_details()) to.details = from_message(from.details());
   to.non_retryable = from.non_retryable();
   if (from.has_cause()) to.cause = std::make_shared<const failure>(from_message(from.cause()));
+  if (from.has_next_retry_delay_us()) to.next_retry_delay = std::chrono::microseconds(from.next_retry_delay_us());
   return to;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/random.hpp"
 #include "base/text.hpp"
+#include "workflow/activity_options.hpp"
 #include "workflow/conversions.hpp"
 #include "workflow/registry_data.hpp"
 
@@ -69,26 +70,15 @@ cell_ref runtime::open(cell::kind what, std::uint64_t seq, std::string_view name
 
 cell_ref runtime::schedule_activity(std::string_view name, const activity_options& options, payload&& input) {
   check_name("activity's name", name);
+  workflow::check(options);
   check_size("argument of an activity", input);
   auto& scheduled = *add_command().mutable_activity_task_scheduled();
   scheduled.set_activity_type(std::string(name));
   if (has_value(input)) to_message(std::move(input), *scheduled.mutable_input());
-  if (options.start_to_close.count() > 0) {
-    scheduled.mutable_options()->set_start_to_close_us(options.start_to_close.count());
-  }
-  const retry_policy defaults;
-  const retry_policy& retry = options.retry;
-  if (retry.max_attempts != 0) scheduled.mutable_options()->mutable_retry()->set_max_attempts(retry.max_attempts);
-  if (retry.initial_interval != defaults.initial_interval) {
-    scheduled.mutable_options()->mutable_retry()->set_initial_interval_us(retry.initial_interval.count());
-  }
-  if (retry.backoff_coefficient != defaults.backoff_coefficient) {
-    scheduled.mutable_options()->mutable_retry()->set_backoff_coefficient(retry.backoff_coefficient);
-  }
-  if (retry.max_interval.count() > 0) {
-    scheduled.mutable_options()->mutable_retry()->set_max_interval_us(retry.max_interval.count());
-  }
-  return open(cell::kind::activity, last_.value, name);
+  workflow::to_message(options, scheduled);
+  cell_ref c = open(cell::kind::activity, last_.value, name);
+  c->cancellation = options.cancellation;
+  return c;
 }
 
 cell_ref runtime::start_child(std::string_view type, const child_options& options, payload&& input) {
@@ -168,9 +158,9 @@ void runtime::continue_as_new(payload&& input) {
   continued_ = true;
 }
 
-void runtime::cancel_command(const cell& c) {
+void runtime::cancel_command(cell& c) {
   switch (c.what) {
-    case cell::kind::activity: add_command().mutable_activity_task_cancel_requested()->set_scheduled_seq(c.seq); return;
+    case cell::kind::activity: return cancel_activity(c);
     case cell::kind::timer: add_command().mutable_timer_canceled()->set_started_seq(c.seq); return;
     case cell::kind::child: {
       auto& request = *add_command().mutable_request_cancel_child_workflow_execution_initiated();
@@ -185,13 +175,23 @@ void runtime::cancel_command(const cell& c) {
   }
 }
 
+void runtime::cancel_activity(cell& c) {
+  if (c.cancellation == activity_cancellation::abandon || std::exchange(c.cancel_requested, true)) return;
+  auto& request = *add_command().mutable_activity_task_cancel_requested();
+  request.set_scheduled_seq(c.seq);
+  request.set_wait_for_end(c.cancellation == activity_cancellation::wait_cancellation_completed);
+}
+
 void runtime::cancel(cell& c) {
   if (c.is != cell::state::pending) return;
   const cell_ref keep(&c);
   cancel_command(c);
+  const bool activity = c.what == cell::kind::activity;
+  if (activity && c.cancellation == activity_cancellation::wait_cancellation_completed) return;  // its end settles it
   open_.erase(c.seq);
   timed_waits_.erase(c.seq);
-  if (c.what == cell::kind::step || c.what == cell::kind::child) ignored_ends_.emplace(c.seq, c.what);
+  const bool goes_on = activity && c.cancellation == activity_cancellation::abandon;
+  if (goes_on || c.what == cell::kind::step || c.what == cell::kind::child) ignored_ends_.emplace(c.seq, c.what);
   std::erase_if(signal_waits_, [&](const cell_ref& other) { return other.get() == &c; });
   settle_error(c, canceled_error(cancel_reason_));
 }
@@ -338,6 +338,11 @@ void runtime::apply(const messages::Event& decision) {
       return fail_activity(decision.activity_task_timed_out().scheduled_seq(),
                            decision.activity_task_timed_out().failure());
     case E::kActivityTaskCanceled: {
+      const auto canceled = open_.find(decision.activity_task_canceled().scheduled_seq());
+      if (canceled->second->cancel_requested) {
+        const cell_ref c = take(canceled->first);
+        return settle_error(*c.get(), canceled_error(cancel_reason_));
+      }
       messages::Failure why;
       why.set_kind(messages::Failure::CANCELED);
       why.set_type("Canceled");

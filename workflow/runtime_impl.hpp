@@ -116,7 +116,8 @@ class runtime {
   void run_ready();
   void finish();
   void close_open_commands();
-  void cancel_command(const cell& c);
+  void cancel_command(cell& c);
+  void cancel_activity(cell& c);
 
   messages::TurnRecord* record_ = nullptr;
   std::string cancel_reason_;

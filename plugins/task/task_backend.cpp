@@ -1,5 +1,10 @@
 #include "plugins/task/task_backend.hpp"
 
+#include <array>
+#include <charconv>
+#include <limits>
+#include <system_error>
+
 namespace evermill::tasks {
 
 dispatch_id dispatch_id_of(const messages::ActivityTask& task) {
@@ -12,6 +17,24 @@ std::string idempotency_key(const dispatch_id& id) {
 
 std::string to_string(const dispatch_id& id) {
   return idempotency_key(id) + "." + std::to_string(id.attempt) + "." + std::to_string(id.boot);
+}
+
+std::optional<dispatch_id> parse_dispatch_id(std::string_view text) {
+  std::array<std::uint64_t, 5> parts{};
+  const char* at = text.data();
+  const char* const end = text.data() + text.size();
+  for (std::uint64_t& part : parts) {
+    if (&part != parts.data()) {
+      if (at == end || *at++ != '.') return std::nullopt;
+    }
+    const auto [next, error] = std::from_chars(at, end, part);
+    if (error != std::errc()) return std::nullopt;
+    at = next;
+  }
+  constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
+  if (at != end || parts[0] > std::numeric_limits<std::uint16_t>::max() || parts[3] > most) return std::nullopt;
+  return dispatch_id{static_cast<std::uint32_t>(parts[0]), parts[1], parts[2], static_cast<std::uint32_t>(parts[3]),
+                     parts[4]};
 }
 
 }  // namespace evermill::tasks

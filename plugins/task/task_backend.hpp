@@ -29,6 +29,8 @@ dispatch_id dispatch_id_of(const messages::ActivityTask& task);
 std::string to_string(const dispatch_id& id);
 /// The same for every attempt of the activity: "2.17.4". What an effect outside should be keyed by.
 std::string idempotency_key(const dispatch_id& id);
+/// What to_string gave; nothing for other text.
+std::optional<dispatch_id> parse_dispatch_id(std::string_view text);
 
 /// How an attempt ended. Exactly one is reported per attempt that was accepted.
 struct completed {
@@ -38,17 +40,27 @@ struct failed {
   messages::Failure failure;
 };
 struct canceled {};
-struct timed_out {};
-using outcome = std::variant<completed, failed, canceled, timed_out>;
+struct timed_out {
+  enum class limit : std::uint8_t { start_to_close, heartbeat, schedule_to_start };
+  limit which = limit::start_to_close;
+};
+/// The backend's part is done; somebody else reports the attempt's end, by its dispatch id.
+struct completes_later {};
+using outcome = std::variant<completed, failed, canceled, timed_out, completes_later>;
 
 struct attempt_end {
   std::shared_ptr<const messages::ActivityTask> task;
   std::int64_t started_us = 0;  ///< since the epoch; 0: it never started, so that it had no effect
   outcome how;
+  std::optional<messages::Payload> heartbeat_details{};  ///< of the newest heartbeat, where that was not passed on
 };
 
 /// Called by a backend, on any thread, once per accepted attempt. Must be short and must not call the backend.
 using on_attempt_end = std::function<void(attempt_end&&)>;
+
+/// Called by a backend, on any thread, for the heartbeats that are passed on (attempt_watch.hpp). As on_attempt_end.
+using on_attempt_heartbeat =
+    std::function<void(const std::shared_ptr<const messages::ActivityTask>&, std::optional<messages::Payload> details)>;
 
 /// Thread-safe. A backend reports exactly one end of every attempt it was given, also after `cancel`; only what `stop`
 /// abandons has none.
@@ -62,14 +74,22 @@ class task_backend {
   /// Does this backend run activities of this type?
   virtual bool serves(std::string_view activity_type) const = 0;
 
-  /// Takes the tasks; runs them when it has room, in order of arrival. Enforces start_to_close of each attempt from the
-  /// moment it starts, and reports `timed_out` then, whether or not the work can be interrupted;
-  /// work that can be ended by force (a process) is gone when its end is reported.
+  /// Takes the tasks; runs them when it has room, in order of arrival. Enforces start_to_close and heartbeat of each
+  /// attempt from the moment it starts (attempt_watch.hpp), and reports `timed_out` then, whether or not the work can be
+  /// interrupted; work that can be ended by force (a process) is gone when its end is reported.
   virtual void run(std::vector<std::shared_ptr<const messages::ActivityTask>> tasks) = 0;
 
   /// Asks the attempt to end: it is dropped where it has not started, and told (stop token, signal to the process
   /// group) where it has. An unknown id is ignored.
   virtual void cancel(const dispatch_id& id) = 0;
+
+  /// The same, but what a started attempt ends with counts: it is reported when the work has ended, as `canceled` only
+  /// where the work says so or was ended by force.
+  virtual void request_stop(const dispatch_id& id) = 0;
+
+  /// An attempt that has not started is dropped and reported as `timed_out` (schedule_to_start), with `started_us == 0`;
+  /// one that has started goes on. An unknown id is ignored.
+  virtual void expire(const dispatch_id& id) = 0;
 
   /// Takes no more tasks, tells the running ones to stop, waits for them until `grace` is over, then abandons them.
   /// An attempt that never started is reported as `canceled` with `started_us == 0`: it left no trace, and may be sent

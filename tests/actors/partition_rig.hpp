@@ -103,6 +103,7 @@ class partition_rig : public partition_ports {
   std::uint64_t boot() const { return options_.boot.value; }
 
   timestamp now() override { return time_; }
+  std::string unserved_queue;  ///< a task queue that nothing here serves
 
  private:
   struct instance {
@@ -119,6 +120,7 @@ class partition_rig : public partition_ports {
     return workflow_id.starts_with("other") ? other : own;
   }
   bool has_followers() override { return false; }
+  bool serves_queue(const std::string& name) override { return name != unserved_queue; }
   void start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) override;
   void give_work(run_number run, instance_work&& work) override;
   void stop_instance(run_number run) override { instances_.erase(run); }

@@ -71,7 +71,8 @@ struct [[nodiscard("co_await it: nothing after continue_as_new may run")]] never
 /// throw payload_error where the input can't be encoded, and std::invalid_argument for a name that can't be (handles.hpp).
 ///
 /// A cancel request for the execution makes every future that is open at that moment throw canceled_error, once, but for
-/// those of shielded contexts; what is asked for afterwards works as always, so that the code can clean up.
+/// those of shielded contexts; what is asked for afterwards works as always, so that the code can clean up. (An activity whose
+/// end is waited for throws when that has come, or gives its result: activity_cancellation.)
 class context {
  public:
   /// For evermill itself.

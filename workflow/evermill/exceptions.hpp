@@ -1,6 +1,7 @@
 // The exceptions that workflows, activities and callers meet.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -16,7 +17,7 @@ class error : public std::runtime_error {
   explicit error(const std::string& what, failure why = {}) : std::runtime_error(what), why_(std::move(why)) {}
   const failure& why() const noexcept { return why_; }
 
- private:
+ protected:
   failure why_;
 };
 
@@ -28,6 +29,15 @@ class application_error : public error {
                     bool non_retryable = false)
       : error(message,
               {failure_kind::application, std::move(type), message, std::move(details), non_retryable, nullptr}) {}
+
+  /// Of an activity: the next attempt waits this long, whatever its retry policy says of intervals:
+  /// `throw application_error("Busy", "try later").retry_after(30s)`. Rounded up to microseconds.
+  template <class Rep, class Period>
+  application_error& retry_after(std::chrono::duration<Rep, Period> delay) {
+    const auto rounded = std::chrono::ceil<std::chrono::microseconds>(delay);
+    why_.next_retry_delay = rounded.count() > 0 ? rounded : std::chrono::microseconds(0);
+    return *this;
+  }
 };
 
 /// A payload is not what was expected. Not retried: the same bytes would come again.
@@ -62,6 +72,7 @@ class child_workflow_error : public error {
 };
 
 /// In a workflow: somebody asked for it to be canceled. Let it pass after cleaning up and the execution ends as canceled.
+/// In an activity that was told to stop: thrown, its attempt ends as canceled.
 class canceled_error : public error {
  public:
   explicit canceled_error(const std::string& reason = {})

@@ -1,6 +1,7 @@
 // Why something did not complete, as a value; exceptions.hpp has the exceptions that carry it.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,9 @@ enum class failure_kind : unsigned char {
   invalid_payload = 6,  ///< an argument or a result could not be decoded
   already_exists = 7,   ///< a child's workflow id is taken
   timed_out = 8,        ///< an execution ran longer than it may
+  schedule_to_start = 9,   ///< an attempt was not started in time
+  schedule_to_close = 10,  ///< all attempts of an activity together took longer than they may
+  heartbeat = 11,          ///< an attempt was not heard of for too long
 };
 
 struct failure {
@@ -28,6 +32,8 @@ struct failure {
   std::optional<payload> details;
   bool non_retryable = false;
   std::shared_ptr<const failure> cause;
+  /// How long to wait before the next attempt, in place of what the retry policy says.
+  std::optional<std::chrono::microseconds> next_retry_delay{};
 };
 
 }  // namespace evermill

@@ -69,7 +69,8 @@ class [[nodiscard("co_await it, or keep it to await it later")]] future {
 
   /// Asks that the command end, and settles the future at once: awaiting it throws canceled_error. Does nothing when it
   /// was ready before. A timer is canceled; a wait takes no signal any more; an activity's attempt is told to stop and
-  /// is not tried again; a child gets a cancel request; a step runs to its end. Nobody waits for them to obey.
+  /// is not tried again; a child gets a cancel request; a step runs to its end. Nobody waits for them to obey, except
+  /// where an activity's options say otherwise (activity_cancellation): such a future is settled by the activity's end.
   void cancel() { detail::cancel(*runtime_, *shared_cell().get()); }
 
   bool await_ready() const { return ready(); }

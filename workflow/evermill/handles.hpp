@@ -5,11 +5,14 @@
 // Names are stored in journals: one that running executions use must not be renamed.
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <span>
+#include <stdexcept>
 #include <string_view>
 #include <type_traits>
 
@@ -37,21 +40,70 @@ constexpr bool check_handle() {
 }
 }  // namespace detail
 
-/// How often and how soon an activity is tried again after an attempt that failed, timed out, or was lost with its
-/// process. Attempt n + 1 waits for initial_interval * backoff_coefficient^(n - 1), at most max_interval; after a lost
-/// attempt it does not wait.
+/// Up to eight types of failures, as application_error names them. The characters must live as long as the program.
+class error_types {
+ public:
+  static constexpr std::size_t capacity = 8;
+  constexpr error_types() = default;
+  /// More than `capacity`: does not compile in a constant, throws std::length_error elsewhere.
+  constexpr error_types(std::initializer_list<std::string_view> names) {
+    if (names.size() > capacity) throw std::length_error("at most eight error types");
+    for (const std::string_view name : names) names_[size_++] = name;
+  }
+  constexpr const std::string_view* begin() const noexcept { return names_.data(); }
+  constexpr const std::string_view* end() const noexcept { return names_.data() + size_; }
+  constexpr std::size_t size() const noexcept { return size_; }
+
+ private:
+  std::array<std::string_view, capacity> names_{};
+  std::size_t size_ = 0;
+};
+
+/// How often and how soon an activity is tried again after an attempt that failed, ran too long (start_to_close), was not
+/// heard of (heartbeat), or was lost with its process. Attempt n + 1 waits for
+/// initial_interval * backoff_coefficient^(n - 1), at most max_interval, less jitter; after a lost attempt it does not wait.
 struct retry_policy {
   std::uint32_t max_attempts = 0;                         ///< with the first one; 0: no limit
   std::chrono::microseconds initial_interval{1'000'000};  ///< before the second attempt; more than 0
   double backoff_coefficient = 2.0;                       ///< 1 or more
   std::chrono::microseconds max_interval{0};              ///< 0: a hundred times the initial one
+  /// 0 to 1: a wait of w becomes a random one between w * (1 - jitter) and w, so that what failed together does not come
+  /// back together. Drawn once, and kept over restarts.
+  double jitter = 0;
+  error_types non_retryable{};  ///< failures of these types are not tried again: `{"CardDeclined", "Fraud"}`
 };
 
+/// The task queue of activities that name none.
+inline constexpr std::string_view default_task_queue = "default";
+
+/// What canceling an activity means: by its future, or by a cancel request for its execution.
+enum class activity_cancellation : unsigned char {
+  try_cancel = 0,  ///< the attempt is told to stop; the future throws canceled_error at once
+  /// The attempt is told to stop, no other follows, and the future is settled by how it ends: with its result, with what
+  /// it failed with, or with canceled_error.
+  wait_cancellation_completed = 1,
+  abandon = 2,  ///< the attempt is not told and goes on; the future throws canceled_error at once
+};
+
+/// Limits are more than 0, or 0 for none. When one is exceeded, the attempt is told to stop and its result does not count
+/// any more.
 struct activity_options {
-  /// An attempt that runs longer than this, counted from its own start, is told to stop and given up
-  /// (failure_kind::start_to_close), and tried again as `retry` says. 0: no limit.
+  /// For one attempt, from its own start; then `retry` says whether another one follows (failure_kind::start_to_close).
   std::chrono::microseconds start_to_close{0};
   retry_policy retry{};
+  /// For one attempt, from when it may be dispatched until it starts; ends the activity (failure_kind::schedule_to_start).
+  std::chrono::microseconds schedule_to_start{0};
+  /// For the activity with all its attempts and the waits between them, from the call; ends the activity
+  /// (failure_kind::schedule_to_close). No attempt begins after it: where the next one would, the failure of the one
+  /// before ends the activity.
+  std::chrono::microseconds schedule_to_close{0};
+  /// For one attempt, from its start or last heartbeat to the next one (activity_context::heartbeat); then `retry` says
+  /// whether another one follows (failure_kind::heartbeat).
+  std::chrono::microseconds heartbeat{0};
+  activity_cancellation cancellation = activity_cancellation::try_cancel;
+  /// Which queue its attempts wait in: engine_options::task_queues. "": "default". The characters must live as long as the
+  /// program.
+  std::string_view task_queue{};
 };
 static_assert(std::is_trivially_destructible_v<activity_options>,
               "GCC 12 destroys aggregate temporaries next to co_await twice; options must not mind");

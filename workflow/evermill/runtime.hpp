@@ -36,6 +36,8 @@ struct cell {
   kind what = kind::timer;
   state is = state::pending;
   bool timed = false;           ///< of a wait with a timeout: no value means that the time was up
+  bool cancel_requested = false;  ///< of an activity
+  activity_cancellation cancellation = activity_cancellation::try_cancel;
   std::uint32_t references = 0;
   std::uint32_t scope = 0;      ///< of the context that asked for it
   std::uint64_t seq = 0;        ///< of the command; of a timed wait: its timer's; 0: no command

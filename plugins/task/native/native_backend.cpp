@@ -11,8 +11,9 @@
 #include <thread>
 #include <utility>
 
+#include "plugins/task/attempt_watch.hpp"
+#include "plugins/task/native/running_attempt.hpp"
 #include "plugins/task/report_gate.hpp"
-#include "workflow/conversions.hpp"
 
 namespace evermill::tasks {
 namespace {
@@ -21,13 +22,16 @@ using task_ptr = std::shared_ptr<const messages::ActivityTask>;
 
 struct attempt {
   explicit attempt(task_ptr what) : task(std::move(what)) {}
+  ~attempt() { delete watch.load(); }
+  attempt(const attempt&) = delete;
+  attempt& operator=(const attempt&) = delete;
 
   const task_ptr task;
   std::stop_source stop;
   std::atomic<bool> ended = false;  // whoever sets it reports the end
+  std::atomic<attempt_watch*> watch = nullptr;  // made when there is something to watch
   // With the pool's lock:
   std::int64_t started_us = 0;
-  evermill::clock::alarm_id alarm = 0;
   bool runs = false;
   bool extra_thread = false;
 };
@@ -41,7 +45,11 @@ struct job {
 /// Shared with the threads, which may outlive the backend when a function never returns.
 struct pool : std::enable_shared_from_this<pool> {
   pool(registry known, const native_options& options, on_attempt_end to)
-      : definitions(std::move(known)), limit(options.threads), time(options.time), reports(std::move(to)) {}
+      : definitions(std::move(known)),
+        limit(options.threads),
+        time(options.time),
+        on_heartbeat(options.on_heartbeat),
+        reports(std::move(to)) {}
 
   void add_thread() {  // with the lock
     ++threads;
@@ -74,7 +82,7 @@ struct pool : std::enable_shared_from_this<pool> {
   void run(const attempt_ptr& mine, std::unique_lock<std::mutex>& lock) {
     begin(mine);
     lock.unlock();
-    outcome how = call(*mine);
+    outcome how = call(mine);
     if (!mine->ended.exchange(true)) end(*mine, std::move(how));
     lock.lock();
     mine->runs = false;
@@ -87,43 +95,37 @@ struct pool : std::enable_shared_from_this<pool> {
     mine->started_us = to_micros(time->now());
     mine->runs = true;
     running.push_back(mine);
-    const std::int64_t limit_us = mine->task->options().start_to_close_us();
-    if (limit_us <= 0) return;
-    mine->alarm = time->set_alarm(from_micros(mine->started_us + limit_us),
-                                  [self = shared_from_this(), mine] { self->give_up(mine, timed_out{}); });
+    if (attempt_watch::is_limited(*mine->task)) watch_of(mine).start();
+  }
+
+  attempt_watch& watch_of(const attempt_ptr& mine) {
+    if (attempt_watch* const there = mine->watch.load()) return *there;
+    const auto on_limit = [self = shared_from_this(), weak = std::weak_ptr(mine)](timed_out how) {
+      if (const attempt_ptr late = weak.lock()) self->give_up(late, how);
+    };
+    const auto pass_on = [self = shared_from_this()](const task_ptr& task, std::optional<messages::Payload> details) {
+      self->reports.while_open([&](const on_attempt_end&) { self->on_heartbeat(task, std::move(details)); });
+    };
+    auto made = std::make_unique<attempt_watch>(*time, mine->task, mine->started_us, on_limit,
+                                                on_heartbeat ? on_attempt_heartbeat(pass_on) : nullptr);
+    attempt_watch* none = nullptr;
+    return mine->watch.compare_exchange_strong(none, made.get()) ? *made.release() : *none;
+  }
+
+  void heartbeat(const attempt_ptr& mine, std::optional<messages::Payload> details) {
+    if (mine->ended) return;
+    reports.while_open([&](const on_attempt_end&) { watch_of(mine).heartbeat(std::move(details)); });
   }
 
   /// For the one who set `ended`, without the lock.
   void end(const attempt& mine, outcome how) {
     reports.while_open([&](const on_attempt_end& report) {
-      if (mine.alarm != 0) time->cancel_alarm(mine.alarm);
-      report({mine.task, mine.started_us, std::move(how)});
+      attempt_watch* const watch = mine.watch.load();
+      report({mine.task, mine.started_us, std::move(how), watch != nullptr ? watch->stop() : std::nullopt});
     });
   }
 
-  outcome call(const attempt& mine) const {
-    const dispatch_id id = dispatch_id_of(*mine.task);
-    const activity_definition* activity = definitions.find_activity(mine.task->activity_type());
-    if (activity == nullptr) {
-      messages::Failure failure;
-      failure.set_kind(messages::Failure::NOT_REGISTERED);
-      failure.set_type("NotRegistered");
-      failure.set_message("no activity named \"" + mine.task->activity_type() + "\" is registered in this process");
-      return failed{std::move(failure)};
-    }
-    activity_context about({mine.task->workflow_id(), mine.task->activity_type(), mine.task->attempt(), to_string(id),
-                            idempotency_key(id)},
-                           mine.stop.get_token());
-    auto result = activity->run(about, workflow::from_message(mine.task->input()));
-    if (auto* value = std::get_if<std::optional<payload>>(&result)) {
-      completed done;
-      if (*value) workflow::to_message(std::move(**value), done.result.emplace());
-      return done;
-    }
-    messages::Failure failure;
-    workflow::to_message(std::get<evermill::failure>(result), failure);
-    return failed{std::move(failure)};
-  }
+  outcome call(const attempt_ptr& mine);
 
   /// Reports the end now; the function may go on, and its thread is replaced while it does.
   void give_up(const attempt_ptr& mine, outcome how) {
@@ -147,6 +149,7 @@ struct pool : std::enable_shared_from_this<pool> {
   const registry definitions;
   const unsigned limit;
   evermill::clock* const time;
+  const on_attempt_heartbeat on_heartbeat;
   report_gate reports;
 
   std::mutex mutex;
@@ -159,6 +162,29 @@ struct pool : std::enable_shared_from_this<pool> {
   unsigned stuck = 0;  // attempts that were given up and still hold a thread
   bool stopping = false;
 };
+
+/// An attempt as its function sees it.
+class host final : public running_attempt {
+ public:
+  host(pool& in, const attempt_ptr& mine)
+      : running_attempt(*mine->task), in_(in), mine_(mine), stop_(mine->stop.get_token()) {}
+
+  const std::stop_token& stop_token() const override { return stop_; }
+
+ private:
+  void pass_on(std::optional<messages::Payload> details) override { in_.heartbeat(mine_, std::move(details)); }
+
+  pool& in_;
+  const attempt_ptr& mine_;
+  const std::stop_token stop_;
+};
+
+outcome pool::call(const attempt_ptr& mine) {
+  const activity_definition* activity = definitions.find_activity(mine->task->activity_type());
+  if (activity == nullptr) return not_registered(mine->task->activity_type());
+  host seen(*this, mine);
+  return seen.run(*activity);
+}
 
 class backend final : public native_backend {
  public:
@@ -189,23 +215,18 @@ class backend final : public native_backend {
   }
 
   void cancel(const dispatch_id& id) override {
-    attempt_ptr waiting;
-    attempt_ptr running;
-    {
-      std::lock_guard lock(pool_->mutex);
-      const auto has_id = [&](const attempt_ptr& each) { return each && dispatch_id_of(*each->task) == id; };
-      auto& jobs = pool_->jobs;
-      const auto it = std::find_if(jobs.begin(), jobs.end(), [&](const job& each) { return has_id(each.attempt); });
-      if (it != jobs.end()) {
-        waiting = std::move(it->attempt);
-        jobs.erase(it);
-      } else {
-        const auto found = std::find_if(pool_->running.begin(), pool_->running.end(), has_id);
-        if (found != pool_->running.end()) running = *found;
-      }
-    }
-    if (waiting) never_started(*waiting);
-    if (running) pool_->give_up(running, canceled{});
+    if (const attempt_ptr waiting = take_waiting(id)) return never_started(*waiting);
+    if (const attempt_ptr running = find_running(id)) pool_->give_up(running, canceled{});
+  }
+
+  void request_stop(const dispatch_id& id) override {
+    if (const attempt_ptr waiting = take_waiting(id)) return never_started(*waiting);
+    if (const attempt_ptr running = find_running(id)) running->stop.request_stop();
+  }
+
+  void expire(const dispatch_id& id) override {
+    const attempt_ptr waiting = take_waiting(id);
+    if (waiting) pool_->reports.report({waiting->task, 0, timed_out{timed_out::limit::schedule_to_start}});
   }
 
   void stop(std::chrono::milliseconds grace) override {
@@ -227,7 +248,7 @@ class backend final : public native_backend {
     for (const attempt_ptr& mine : running) mine->ended = true;
     pool_->reports.close();
     for (const attempt_ptr& mine : running) {
-      if (mine->alarm != 0) pool_->time->cancel_alarm(mine->alarm);
+      if (attempt_watch* const watch = mine->watch.load()) watch->stop();
     }
   }
 
@@ -243,6 +264,25 @@ class backend final : public native_backend {
       jobs.clear();
     }
     while (woken-- > 0) pool_->changed.notify_one();
+  }
+
+  static bool is(const attempt_ptr& each, const dispatch_id& id) { return each && dispatch_id_of(*each->task) == id; }
+
+  attempt_ptr take_waiting(const dispatch_id& id) {
+    std::lock_guard lock(pool_->mutex);
+    auto& jobs = pool_->jobs;
+    const auto it = std::find_if(jobs.begin(), jobs.end(), [&](const job& each) { return is(each.attempt, id); });
+    if (it == jobs.end()) return nullptr;
+    attempt_ptr waiting = std::move(it->attempt);
+    jobs.erase(it);
+    return waiting;
+  }
+
+  attempt_ptr find_running(const dispatch_id& id) {
+    std::lock_guard lock(pool_->mutex);
+    const auto& running = pool_->running;
+    const auto it = std::find_if(running.begin(), running.end(), [&](const attempt_ptr& each) { return is(each, id); });
+    return it == running.end() ? nullptr : *it;
   }
 
   void never_started(const attempt& mine) { pool_->reports.report({mine.task, 0, canceled{}}); }

@@ -13,6 +13,7 @@ namespace evermill::tasks {
 struct native_options {
   unsigned threads = 8;
   evermill::clock* time = nullptr;  ///< outlives the backend
+  on_attempt_heartbeat on_heartbeat;  ///< may be empty
 };
 
 /// A function can't be interrupted: when its attempt times out or is canceled, its stop token is set, its late result

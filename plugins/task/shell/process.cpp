@@ -42,10 +42,10 @@ class descriptor {
   int fd_ = -1;
 };
 
-/// Above the three that the child's streams will take, also where this process runs with its own closed.
+/// Above those that the child's streams will take, also where this process runs with its own closed.
 descriptor above_streams(int fd) {
   const descriptor low(fd);
-  return descriptor(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  return descriptor(::fcntl(fd, F_DUPFD_CLOEXEC, heartbeat_descriptor + 1));
 }
 
 bool make_pipe(descriptor& read_end, descriptor& write_end) {
@@ -57,14 +57,15 @@ bool make_pipe(descriptor& read_end, descriptor& write_end) {
 }
 
 struct streams {
-  std::array<descriptor, 3> ours;
-  std::array<descriptor, 3> theirs;
+  std::array<descriptor, 4> ours;  ///< in the order of the child's numbers
+  std::array<descriptor, 4> theirs;
   descriptor error_read;  ///< says why exec failed; closed by exec
   descriptor error_write;
 
   bool make() {
     if (!make_pipe(theirs[0], ours[0]) || !make_pipe(ours[1], theirs[1]) || !make_pipe(ours[2], theirs[2]))
       return false;
+    if (!make_pipe(ours[heartbeat_descriptor], theirs[heartbeat_descriptor])) return false;
     if (!make_pipe(error_read, error_write)) return false;
     for (const descriptor& stream : ours) ::fcntl(stream.get(), F_SETFL, O_NONBLOCK);
     return true;
@@ -114,7 +115,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 
 /// In the child: only calls that are safe after fork in a threaded program.
 [[noreturn]] void become(const char* program, char* const* argv, char* const* env, const char* directory,
-                         const std::array<int, 3>& streams, int error_pipe, pid_t parent) {
+                         const std::array<int, 4>& streams, int error_pipe, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);
@@ -122,7 +123,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
-  for (int i = 0; i < 3; ++i) ::dup2(streams[static_cast<std::size_t>(i)], i);
+  for (int i = 0; i < 4; ++i) ::dup2(streams[static_cast<std::size_t>(i)], i);
   if (*directory == '\0' || ::chdir(directory) == 0) ::execve(program, argv, env);
   const int error = errno;
   [[maybe_unused]] const ssize_t written = ::write(error_pipe, &error, sizeof error);
@@ -153,6 +154,37 @@ void drain(output& from, std::size_t limit, int chunks, const process_control& c
   }
 }
 
+/// The lines of a process that tells how far it has come.
+struct heartbeats {
+  descriptor& stream;
+  std::string line;
+
+  /// As drain.
+  void read(int chunks, const process_control& control) {
+    char chunk[chunk_bytes];
+    for (; stream.get() >= 0 && chunks > 0; --chunks) {
+      const ssize_t n = ::read(stream.get(), chunk, sizeof chunk);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && errno == EAGAIN) return;
+      if (n <= 0) return stream.close();
+      split(std::string_view(chunk, static_cast<std::size_t>(n)), control);
+    }
+  }
+
+ private:
+  void split(std::string_view piece, const process_control& control) {
+    for (std::size_t end = 0; !piece.empty(); piece.remove_prefix(end)) {
+      const std::size_t newline = piece.find('\n');
+      const std::size_t length = std::min(newline, piece.size());
+      line.append(piece.substr(0, std::min(length, max_heartbeat_bytes - line.size())));
+      end = newline == std::string_view::npos ? piece.size() : newline + 1;
+      if (newline == std::string_view::npos || line.empty()) continue;
+      if (control.on_heartbeat) control.on_heartbeat(std::move(line));
+      line.clear();
+    }
+  }
+};
+
 void feed(descriptor& stream, std::string_view& rest) {
   while (stream.get() >= 0 && !rest.empty()) {
     const ssize_t n = ::write(stream.get(), rest.data(), rest.size());
@@ -174,6 +206,7 @@ class watched_process {
         in_(pipes.ours[0]),
         out_{pipes.ours[1], result.stdout_text, result.stdout_truncated, output_stream::out},
         err_{pipes.ours[2], result.stderr_text, result.stderr_truncated, output_stream::err},
+        beats_{pipes.ours[heartbeat_descriptor], {}},
         limit_(limit),
         control_(control) {}
 
@@ -183,6 +216,7 @@ class watched_process {
     ::kill(-pid_, SIGKILL);  // what it left behind in its group; it is not reaped, so the number is still its own
     drain(out_, limit_, last_chunks, control_);
     drain(err_, limit_, last_chunks, control_);
+    beats_.read(last_chunks, control_);
   }
 
  private:
@@ -191,16 +225,18 @@ class watched_process {
 
   /// True when the process has exited.
   bool step(std::string_view& input) {
-    std::array<pollfd, 5> waiting{{{in_.get(), POLLOUT, 0},
+    std::array<pollfd, 6> waiting{{{in_.get(), POLLOUT, 0},
                                    {out_.stream.get(), POLLIN, 0},
                                    {err_.stream.get(), POLLIN, 0},
                                    {exit_.get(), POLLIN, 0},
-                                   {control_.stop, POLLIN, 0}}};
+                                   {control_.stop, POLLIN, 0},
+                                   {beats_.stream.get(), POLLIN, 0}}};
     if (::poll(waiting.data(), waiting.size(), kill_if_due()) < 0) return false;
     if (waiting[0].revents != 0) feed(in_, input);
     if (waiting[1].revents != 0) drain(out_, limit_, 1, control_);
     if (waiting[2].revents != 0) drain(err_, limit_, 1, control_);
     if (waiting[4].revents != 0) terminate();
+    if (waiting[5].revents != 0) beats_.read(1, control_);
     return waiting[3].revents != 0;
   }
 
@@ -227,6 +263,7 @@ class watched_process {
   descriptor& in_;
   output out_;
   output err_;
+  heartbeats beats_;
   const std::size_t limit_;
   const process_control& control_;
   std::optional<steady::time_point> terminated_;
@@ -263,7 +300,8 @@ process_end run_process(const shell_command& command, const std::map<std::string
   const pid_t pid = ::fork();
   if (pid == 0) {
     become(program.c_str(), argv_pointers.data(), env_pointers.data(), command.working_directory.c_str(),
-           {pipes.theirs[0].get(), pipes.theirs[1].get(), pipes.theirs[2].get()}, pipes.error_write.get(), parent);
+           {pipes.theirs[0].get(), pipes.theirs[1].get(), pipes.theirs[2].get(), pipes.theirs[3].get()},
+           pipes.error_write.get(), parent);
   }
   if (pid < 0) return cannot_start("\"" + program + "\": fork", errno, true);
   ::setpgid(pid, pid);

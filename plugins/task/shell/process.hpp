@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <string>
@@ -25,7 +26,13 @@ struct process_control {
   int stop = -1;  ///< an eventfd: SIGTERM to the group when it is written, and a look at `kill_grace`
   const std::atomic<std::chrono::milliseconds>* kill_grace = nullptr;  ///< from SIGTERM to SIGKILL
   std::function<void(output_stream, std::string_view)> on_output;      ///< each piece as it is read; may be empty
+  /// Each line that the process writes to heartbeat_descriptor, without its end; one that is too long is cut. May be empty.
+  std::function<void(std::string&&)> on_heartbeat;
 };
+
+/// Of the process: where it writes heartbeats.
+inline constexpr int heartbeat_descriptor = 3;
+inline constexpr std::size_t max_heartbeat_bytes = 16 * 1024;  ///< as an escaped JSON string it must fit a variable
 
 /// Runs the command to its end on the calling thread, which must have SIGPIPE blocked and must live as long as the
 /// process: Linux ties PR_SET_PDEATHSIG to the thread. What the process leaves behind in its group is killed.

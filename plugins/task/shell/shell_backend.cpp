@@ -22,6 +22,7 @@
 #include "base/text.hpp"
 #include "evermill/codec.hpp"
 #include "evermill/exceptions.hpp"
+#include "plugins/task/attempt_watch.hpp"
 #include "plugins/task/report_gate.hpp"
 #include "plugins/task/shell/process.hpp"
 #include "workflow/conversions.hpp"
@@ -30,6 +31,8 @@ namespace evermill::tasks {
 namespace {
 
 using task_ptr = std::shared_ptr<const messages::ActivityTask>;
+
+constexpr const char* killed_by_signal = "KilledBySignal";
 
 failed failure_of(failure_kind kind, std::string type, std::string message, bool non_retryable,
                   std::optional<payload> details = {}) {
@@ -65,7 +68,7 @@ outcome outcome_of(process_end&& end, const shell_command& command) {
   end.result.stderr_text = to_utf8(end.result.stderr_text);
   payload result = codec<shell_result>::encode(end.result);
   if (end.signal != 0) {
-    return failure_of(failure_kind::application, "KilledBySignal",
+    return failure_of(failure_kind::application, killed_by_signal,
                       "the process was ended by signal " + std::to_string(end.signal) + colon, false,
                       std::move(result));
   }
@@ -96,10 +99,23 @@ failed no_eventfd(int error) {
 
 std::map<std::string, std::string> environment_of(const messages::ActivityTask& task) {
   const dispatch_id id = dispatch_id_of(task);
-  return {{"EVERMILL_WORKFLOW_ID", task.workflow_id()},
-          {"EVERMILL_DISPATCH_ID", to_string(id)},
-          {"EVERMILL_IDEMPOTENCY_KEY", idempotency_key(id)},
-          {"EVERMILL_ATTEMPT", std::to_string(id.attempt)}};
+  std::map<std::string, std::string> env{{"EVERMILL_WORKFLOW_ID", task.workflow_id()},
+                                         {"EVERMILL_RUN_ID", task.run_id()},
+                                         {"EVERMILL_DISPATCH_ID", to_string(id)},
+                                         {"EVERMILL_IDEMPOTENCY_KEY", idempotency_key(id)},
+                                         {"EVERMILL_ATTEMPT", std::to_string(id.attempt)},
+                                         {"EVERMILL_HEARTBEAT_FD", std::to_string(heartbeat_descriptor)}};
+  if (task.has_heartbeat_details()) env["EVERMILL_HEARTBEAT_DETAILS"] = task.heartbeat_details().data();
+  return env;
+}
+
+/// What a line of heartbeats says: JSON, or text.
+messages::Payload details_of(std::string&& line) {
+  messages::Payload details;
+  const bool json = !nests_too_deeply(line) && nlohmann::json::accept(line);
+  workflow::to_message(json ? json_payload(std::move(line)) : codec<std::string>::encode(to_utf8(std::move(line))),
+                       details);
+  return details;
 }
 
 /// A write to a process that reads no more is an error value here, not a signal.
@@ -134,19 +150,14 @@ class shell_backend final : public task_backend {
     for (task_ptr& refused : tasks) never_started(std::move(refused));
   }
 
-  void cancel(const dispatch_id& id) override {
-    task_ptr waiting;
-    {
-      std::lock_guard lock(mutex_);
-      for (auto it = waiting_.begin(); it != waiting_.end(); ++it) {
-        if (dispatch_id_of(**it) != id) continue;
-        waiting = std::move(*it);
-        waiting_.erase(it);
-        break;
-      }
-      if (const auto it = running_.find(id); it != running_.end()) stop_process(*it->second, why::canceled);
-    }
-    if (waiting) never_started(std::move(waiting));
+  void cancel(const dispatch_id& id) override { end_early(id, why::canceled); }
+  void request_stop(const dispatch_id& id) override { end_early(id, why::asked); }
+
+  void expire(const dispatch_id& id) override {
+    std::unique_lock lock(mutex_);
+    task_ptr waiting = take_waiting(id);
+    lock.unlock();
+    if (waiting) reports_.report({std::move(waiting), 0, timed_out{timed_out::limit::schedule_to_start}});
   }
 
   void stop(std::chrono::milliseconds grace) override {
@@ -167,16 +178,34 @@ class shell_backend final : public task_backend {
   }
 
  private:
-  enum class why : unsigned char { not_stopped, timed_out, canceled, abandoned };
+  enum class why : unsigned char { not_stopped, timed_out, canceled, asked, abandoned };
   struct process {
     int stop = -1;  // eventfd
     why stopped = why::not_stopped;
+    timed_out limit;  // that was exceeded
   };
 
   static void stop_process(process& which, why reason) {
     if (which.stopped == why::not_stopped) which.stopped = reason;
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(which.stop, &one, sizeof one);
+  }
+
+  task_ptr take_waiting(const dispatch_id& id) {  // with the lock
+    const auto it = std::find_if(waiting_.begin(), waiting_.end(),
+                                 [&](const task_ptr& task) { return dispatch_id_of(*task) == id; });
+    if (it == waiting_.end()) return nullptr;
+    task_ptr waiting = std::move(*it);
+    waiting_.erase(it);
+    return waiting;
+  }
+
+  void end_early(const dispatch_id& id, why reason) {
+    std::unique_lock lock(mutex_);
+    task_ptr waiting = take_waiting(id);
+    if (const auto it = running_.find(id); it != running_.end()) stop_process(*it->second, reason);
+    lock.unlock();
+    if (waiting) never_started(std::move(waiting));
   }
 
   void never_started(task_ptr&& task) { reports_.report({std::move(task), 0, canceled{}}); }
@@ -201,33 +230,46 @@ class shell_backend final : public task_backend {
     running_.emplace(id, &mine);
     lock.unlock();
     const std::int64_t started = to_micros(options_.time->now());
-    const auto alarm = set_timeout(*task, id, started);
-    outcome how = mine.stop < 0 ? outcome(no_eventfd(error)) : execute(*task, mine.stop);
-    if (alarm != 0) options_.time->cancel_alarm(alarm);
+    attempt_watch watch(*options_.time, task, started, [this, id](timed_out limit) { exceeded(id, limit); },
+                        options_.on_heartbeat ? pass_on() : nullptr);
+    watch.start();
+    outcome how = mine.stop < 0 ? outcome(no_eventfd(error)) : execute(*task, mine.stop, watch);
+    std::optional<messages::Payload> details = watch.stop();
     lock.lock();
     running_.erase(id);
     ::close(mine.stop);
     lock.unlock();
-    if (mine.stopped == why::timed_out) how = timed_out{};
-    if (mine.stopped == why::canceled) how = canceled{};
-    if (mine.stopped != why::abandoned) reports_.report({std::move(task), started, std::move(how)});
+    if (mine.stopped == why::timed_out) how = mine.limit;
+    if (mine.stopped == why::canceled || (mine.stopped == why::asked && was_killed(how))) how = canceled{};
+    if (mine.stopped != why::abandoned) reports_.report({std::move(task), started, std::move(how), std::move(details)});
     lock.lock();
   }
 
-  evermill::clock::alarm_id set_timeout(const messages::ActivityTask& task, const dispatch_id& id,
-                                        std::int64_t started) {
-    const std::int64_t limit = task.options().start_to_close_us();
-    if (limit <= 0) return 0;
-    return options_.time->set_alarm(from_micros(started + limit), [this, id] {
-      std::lock_guard lock(mutex_);
-      if (const auto it = running_.find(id); it != running_.end()) stop_process(*it->second, why::timed_out);
-    });
+  void exceeded(const dispatch_id& id, timed_out limit) {
+    std::lock_guard lock(mutex_);
+    const auto it = running_.find(id);
+    if (it == running_.end()) return;
+    if (it->second->stopped == why::not_stopped || it->second->stopped == why::asked) it->second->limit = limit;
+    if (it->second->stopped == why::asked) it->second->stopped = why::timed_out;
+    stop_process(*it->second, why::timed_out);
   }
 
-  outcome execute(const messages::ActivityTask& task, int stop) const {
+  on_attempt_heartbeat pass_on() {
+    return [this](const task_ptr& task, std::optional<messages::Payload> details) {
+      reports_.while_open([&](const on_attempt_end&) { options_.on_heartbeat(task, std::move(details)); });
+    };
+  }
+
+  static bool was_killed(const outcome& how) {
+    const auto* how_failed = std::get_if<failed>(&how);
+    return how_failed != nullptr && how_failed->failure.type() == killed_by_signal;
+  }
+
+  outcome execute(const messages::ActivityTask& task, int stop, attempt_watch& watch) const {
     try {
       const shell_command command = command_of(task);
-      process_control control{stop, &kill_grace_, {}};
+      process_control control{stop, &kill_grace_, {}, {}};
+      control.on_heartbeat = [&](std::string&& line) { watch.heartbeat(details_of(std::move(line))); };
       if (options_.on_output) {
         control.on_output = [&](output_stream which, std::string_view text) { options_.on_output(task, which, text); };
       }

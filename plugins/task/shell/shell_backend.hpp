@@ -20,6 +20,7 @@ struct shell_options {
   /// Each piece of output as it is read, also what is beyond max_output_bytes; on the backend's threads. May be empty;
   /// must not throw.
   std::function<void(const messages::ActivityTask&, output_stream, std::string_view)> on_output;
+  on_attempt_heartbeat on_heartbeat;  ///< may be empty
 };
 
 /// Failures: NonZeroExit and KilledBySignal (details: the result), CannotStart (not retried, except when the machine

@@ -11,8 +11,13 @@
 
 namespace evermill {
 
-/// Give `argv` or `script`. The process sees EVERMILL_WORKFLOW_ID, EVERMILL_DISPATCH_ID, EVERMILL_IDEMPOTENCY_KEY and
-/// EVERMILL_ATTEMPT in its environment.
+/// Give `argv` or `script`. The process sees EVERMILL_WORKFLOW_ID, EVERMILL_RUN_ID, EVERMILL_DISPATCH_ID,
+/// EVERMILL_IDEMPOTENCY_KEY and EVERMILL_ATTEMPT in its environment.
+///
+/// Heartbeats: EVERMILL_HEARTBEAT_FD is the number of a file descriptor; each line written there is a heartbeat, whose text
+/// (JSON if it is that, a string otherwise; at most 16 KiB, what is longer is cut) is how far the process has come. The next
+/// attempt finds the newest as JSON in EVERMILL_HEARTBEAT_DETAILS. An attempt that is to stop gets SIGTERM, and SIGKILL when
+/// it is still there two seconds later.
 struct shell_command {
   std::vector<std::string> argv;           ///< program, looked up in PATH, and its arguments
   std::string script;                      ///< run by /bin/sh -c
