@@ -147,6 +147,48 @@ void runtime::end_updates() {
   }
 }
 
+// --- conditions
+
+cell_ref runtime::wait_until(std::function<bool()> holds) {
+  check_may_ask();
+  cell_ref c = open(cell::kind::condition, 0, {});
+  conditions_.emplace_back(c, std::move(holds));
+  return c;
+}
+
+/// The first that holds, so that what it wakes runs before the next one is looked at. False: none does.
+bool runtime::settle_conditions() {
+  for (auto it = conditions_.begin(); it != conditions_.end();) {
+    if (it->first->references == 1) {  // nobody waits any more
+      it = conditions_.erase(it);
+      continue;
+    }
+    bool holds = false;
+    std::exception_ptr thrown;
+    try {
+      const looking only(only_looking_);
+      holds = it->second();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+    if (!holds && !thrown) {
+      ++it;
+      continue;
+    }
+    const cell_ref c = std::move(it->first);
+    conditions_.erase(it);
+    if (thrown) {
+      c->error = thrown;
+      c->is = cell::state::error;
+      settle(*c.get());
+    } else {
+      settle_value(*c.get(), std::nullopt);
+    }
+    return true;
+  }
+  return false;
+}
+
 // --- patches
 
 bool runtime::patched(std::string_view id) {

@@ -64,7 +64,7 @@ cell_ref runtime::open(cell::kind what, std::uint64_t seq, std::string_view name
   c->seq = seq;
   c->scope = scope_;
   c->name = name;
-  if (what != cell::kind::signal) open_.emplace(seq, c);
+  if (what != cell::kind::signal && what != cell::kind::condition) open_.emplace(seq, c);
   return c;
 }
 
@@ -171,7 +171,8 @@ void runtime::cancel_command(cell& c) {
     case cell::kind::signal:
       if (c.seq != 0) add_command().mutable_timer_canceled()->set_started_seq(c.seq);
       return;
-    case cell::kind::step: return;  // runs to its end
+    case cell::kind::step:  // runs to its end
+    case cell::kind::condition: return;
   }
 }
 
@@ -193,6 +194,7 @@ void runtime::cancel(cell& c) {
   const bool goes_on = activity && c.cancellation == activity_cancellation::abandon;
   if (goes_on || c.what == cell::kind::step || c.what == cell::kind::child) ignored_ends_.emplace(c.seq, c.what);
   std::erase_if(signal_waits_, [&](const cell_ref& other) { return other.get() == &c; });
+  std::erase_if(conditions_, [&](const auto& each) { return each.first.get() == &c; });
   settle_error(c, canceled_error(cancel_reason_));
 }
 
@@ -453,15 +455,18 @@ std::vector<cell_ref> runtime::pending() const {
   for (const cell_ref& c : signal_waits_) {
     if (c->seq == 0) found.push_back(c);
   }
+  for (const auto& [c, holds] : conditions_) found.push_back(c);
   return found;
 }
 
 void runtime::run_ready() {
-  while (!closed_ && !ready_.empty()) {
-    const std::coroutine_handle<> next = ready_.front();
-    ready_.pop_front();
-    next.resume();
-  }
+  do {
+    while (!closed_ && !ready_.empty()) {
+      const std::coroutine_handle<> next = ready_.front();
+      ready_.pop_front();
+      next.resume();
+    }
+  } while (!closed_ && settle_conditions());
 }
 
 /// What is still open when the workflow ends is not wanted any more.
@@ -474,6 +479,7 @@ void runtime::close_open_commands() {
   open_.clear();
   timed_waits_.clear();
   signal_waits_.clear();
+  conditions_.clear();
   ignored_ends_.clear();
   steps_.clear();
   new_steps_.clear();
@@ -526,6 +532,7 @@ cell_ref wait_signal(runtime& rt, std::string_view name, std::chrono::microsecon
 cell_ref schedule_step(runtime& rt, std::string_view name, std::function<payload()> run) {
   return rt.schedule_step(name, std::move(run));
 }
+cell_ref wait_until(runtime& rt, std::function<bool()> holds) { return rt.wait_until(std::move(holds)); }
 void continue_as_new(runtime& rt, payload input) { rt.continue_as_new(std::move(input)); }
 void cancel(runtime& rt, cell& c) { rt.cancel(c); }
 bool patched(runtime& rt, std::string_view id) { return rt.patched(id); }

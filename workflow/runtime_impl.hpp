@@ -31,6 +31,7 @@ class runtime {
   cell_ref wait_signal(std::string_view name);
   cell_ref wait_signal(std::string_view name, std::chrono::microseconds timeout);
   cell_ref schedule_step(std::string_view name, std::function<payload()> run);
+  cell_ref wait_until(std::function<bool()> holds);
   void continue_as_new(payload&& input);
   void cancel(cell& c);
   bool patched(std::string_view id);
@@ -90,6 +91,7 @@ class runtime {
   void check_may_ask() const;
   bool interrupted_by(std::uint32_t scope, std::uint32_t canceled) const noexcept;
   std::vector<cell_ref> pending() const;
+  bool settle_conditions();
   void on_update(const messages::WorkflowExecutionUpdateAccepted& accepted);
   void begin_update(const messages::WorkflowExecutionUpdateAccepted& accepted);
   void complete_updates();
@@ -124,6 +126,7 @@ class runtime {
   cell_map open_;
   std::deque<cell_ref> signal_waits_;
   std::map<std::uint64_t, cell_ref> timed_waits_;  // by their timer
+  std::vector<std::pair<cell_ref, std::function<bool()>>> conditions_;
   std::deque<std::pair<std::string, std::uint64_t>> signal_order_;
   /// Canceled children and steps whose end is still to come: journaled then, and otherwise ignored.
   std::unordered_map<std::uint64_t, cell::kind> ignored_ends_;

@@ -33,8 +33,8 @@ void engine_client::restart() {
       definitions_, engine_options{.data_directory = data_directory_, .partitions = partitions, .native_threads = 2});
 }
 
-void engine_client::start(std::string_view workflow_type, payload input, const std::string& id) {
-  engine_->start(workflow_type, std::move(input), start_options{.id = id});
+void engine_client::start(std::string_view workflow_type, payload input, const start_options& options) {
+  engine_->start(workflow_type, std::move(input), options);
 }
 
 void engine_client::until(const std::function<bool()>& reached) {

@@ -12,8 +12,20 @@ class engine_client final : public client {
  public:
   engine_client(const scenario& what, std::filesystem::path data_directory);
 
-  void start(std::string_view workflow_type, payload input, const std::string& id) override;
-  void signal(const std::string& id, std::string_view name, payload input) override { engine_->signal(id, name, std::move(input)); }
+  using client::signal;
+  using client::start;
+  using client::update;
+  void start(std::string_view workflow_type, payload input, const start_options& options) override;
+  void signal(const std::string& id, std::string_view name, payload input, const std::string& request_id) override {
+    engine_->signal(id, name, std::move(input), request_id);
+  }
+  payload query(const std::string& id, std::string_view name, payload input) override {
+    return engine_->query(id, name, std::move(input));
+  }
+  std::optional<payload> update(const std::string& id, std::string_view name, payload input,
+                                const std::string& update_id) override {
+    return engine_->update(id, name, std::move(input), update_id);
+  }
   void cancel(const std::string& id) override { engine_->cancel(id); }
   void terminate(const std::string& id) override { engine_->terminate(id); }
   execution_end wait(const std::string& id) override { return engine_->wait(id); }

@@ -14,8 +14,8 @@ environment_client::environment_client(const scenario& what, testing::environmen
   if (crash_after > 0) in_.crash_after_commit(crash_after);
 }
 
-void environment_client::start(std::string_view workflow_type, payload input, const std::string& id) {
-  in_.start(workflow_type, std::move(input), {.id = id});
+void environment_client::start(std::string_view workflow_type, payload input, const start_options& options) {
+  in_.start(workflow_type, std::move(input), options);
 }
 
 void environment_client::until(const std::function<bool()>& reached) {

@@ -13,8 +13,20 @@ class environment_client final : public client {
   /// `crash_after`: the process dies right after this commit; 0: it does not.
   environment_client(const scenario& what, testing::environment& in, std::uint64_t crash_after);
 
-  void start(std::string_view workflow_type, payload input, const std::string& id) override;
-  void signal(const std::string& id, std::string_view name, payload input) override { in_.signal(id, name, std::move(input)); }
+  using client::signal;
+  using client::start;
+  using client::update;
+  void start(std::string_view workflow_type, payload input, const start_options& options) override;
+  void signal(const std::string& id, std::string_view name, payload input, const std::string& request_id) override {
+    in_.signal(id, name, std::move(input), request_id);
+  }
+  payload query(const std::string& id, std::string_view name, payload input) override {
+    return in_.query(id, name, std::move(input));
+  }
+  std::optional<payload> update(const std::string& id, std::string_view name, payload input,
+                                const std::string& update_id) override {
+    return in_.update(id, name, std::move(input), update_id);
+  }
   void cancel(const std::string& id) override { in_.cancel(id); }
   void terminate(const std::string& id) override { in_.terminate(id); }
   execution_end wait(const std::string& id) override { return in_.wait(id); }

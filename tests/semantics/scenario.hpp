@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -24,9 +25,17 @@ class client {
  public:
   virtual ~client() = default;
 
+  virtual void start(std::string_view workflow_type, payload input, const start_options& options) = 0;
   /// Starting an id again with the same input does nothing.
-  virtual void start(std::string_view workflow_type, payload input, const std::string& id) = 0;
-  virtual void signal(const std::string& id, std::string_view name, payload input) = 0;
+  void start(std::string_view workflow_type, payload input, const std::string& id) {
+    start(workflow_type, std::move(input), start_options{.id = id});
+  }
+  virtual void signal(const std::string& id, std::string_view name, payload input, const std::string& request_id) = 0;
+  void signal(const std::string& id, std::string_view name, payload input) { signal(id, name, std::move(input), {}); }
+  virtual payload query(const std::string& id, std::string_view name, payload input) = 0;
+  /// Waits for its result; asking again with the id does nothing again.
+  virtual std::optional<payload> update(const std::string& id, std::string_view name, payload input,
+                                        const std::string& update_id) = 0;
   virtual void cancel(const std::string& id) = 0;
   virtual void terminate(const std::string& id) = 0;
   virtual execution_end wait(const std::string& id) = 0;
@@ -47,6 +56,24 @@ class client {
   template <class R>
   void start(const child_workflow<R()>& what, const std::string& id) {
     start(what.name, payload{}, id);
+  }
+
+  template <class R, class A>
+  void start_with(const start_options& options, const child_workflow<R(A)>& what, const std::type_identity_t<A>& input) {
+    start(what.name, codec<A>::encode(input), options);
+  }
+  template <class R>
+  void start_with(const start_options& options, const child_workflow<R()>& what) {
+    start(what.name, payload{}, options);
+  }
+  template <class R>
+  R ask(const std::string& id, const evermill::query<R()>& which) {
+    return codec<R>::decode(query(id, which.name, payload{}));
+  }
+  template <class R, class A>
+  R update(const std::string& id, const evermill::update<R(A)>& which, const std::type_identity_t<A>& what,
+           const std::string& update_id) {
+    return codec<R>::decode(update(id, which.name, codec<A>::encode(what), update_id).value_or(payload{}));
   }
 
   /// Sends the signal unless the journal has one of this value; values are unique within a scenario. Does nothing where
@@ -85,6 +112,15 @@ const std::vector<scenario>& scenarios();
 std::vector<scenario> activity_scenarios();
 std::vector<scenario> waiting_scenarios();
 std::vector<scenario> ending_scenarios();
+std::vector<scenario> handler_scenarios();
+std::vector<scenario> start_scenarios();
+std::vector<scenario> scope_scenarios();
+std::vector<scenario> version_scenarios();
+
+/// Fails the run of the script, whichever process it is in.
+inline void must(bool holds, const std::string& what) {
+  if (!holds) throw std::runtime_error("the scenario does not hold: " + what);
+}
 
 /// Counts an effect outside the engine. `what` says which; `key` tells repetitions of one from another one. Neither has a
 /// space. Thread-safe.

@@ -171,7 +171,8 @@ scenario child_awaited() {
 }
 
 task<void> run_careless_parent(context ctx) {
-  auto unwanted = ctx.start_as("left-alone", worker, "the rest");
+  auto unwanted =
+      ctx.start_with({.id = "left-alone", .when_parent_closes = parent_close_policy::abandon}, worker, "the rest");
   static_cast<void>(unwanted);
   co_return;
 }

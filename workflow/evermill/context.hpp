@@ -159,6 +159,16 @@ class context {
         *runtime_, detail::wait_signal(entered(), which.name, std::chrono::ceil<std::chrono::microseconds>(timeout)));
   }
 
+  /// Waits until `holds()` is true: for state that signals, updates or other parts of the workflow change. It is called
+  /// between steps of the workflow's own code, only looks, and owns what it uses (a shared_ptr by value).
+  template <class F>
+  future<void> until(F&& holds) const {
+    static_assert(std::is_lvalue_reference_v<F> || std::is_trivially_destructible_v<std::decay_t<F>>,
+                  "name the condition first (auto holds = [state] {…}; co_await ctx.until(holds);): GCC 12 destroys closure "
+                  "temporaries next to co_await twice");
+    return {*runtime_, detail::wait_until(entered(), [f = std::decay_t<F>(std::forward<F>(holds))]() mutable -> bool { return f(); })};
+  }
+
   /// Runs `f` once, off the workflow's thread, when everything decided before is durable; its result is journaled, and
   /// the future gives it, or throws step_error where `f` threw (a step is not tried again). For short work with side
   /// effects or chance in it that is no activity of its own. When the process dies before the result is durable, `f` runs

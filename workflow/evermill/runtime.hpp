@@ -31,7 +31,7 @@ struct waiter {
 
 /// The outcome of one command: pending, then settled once. Shared by the runtime and the future; one thread at a time.
 struct cell {
-  enum class kind : std::uint8_t { activity, timer, child, step, signal };
+  enum class kind : std::uint8_t { activity, timer, child, step, signal, condition };
   enum class state : std::uint8_t { pending, value, error };
   kind what = kind::timer;
   state is = state::pending;
@@ -77,6 +77,7 @@ cell_ref start_child(runtime& rt, std::string_view type, const child_options& op
 cell_ref start_timer(runtime& rt, std::chrono::microseconds delay);
 cell_ref wait_signal(runtime& rt, std::string_view name);
 cell_ref wait_signal(runtime& rt, std::string_view name, std::chrono::microseconds timeout);
+cell_ref wait_until(runtime& rt, std::function<bool()> holds);
 cell_ref schedule_step(runtime& rt, std::string_view name, std::function<payload()> run);
 void continue_as_new(runtime& rt, payload input);
 void cancel(runtime& rt, cell& c);

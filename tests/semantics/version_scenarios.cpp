@@ -1,0 +1,117 @@
+// Code that changes under open executions.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "evermill/context.hpp"
+#include "scenario.hpp"
+
+namespace evermill::semantics {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr activity<void()> old_way{.name = "old_way"};
+constexpr activity<void()> new_way{.name = "new_way"};
+constexpr evermill::signal<std::string> go{.name = "go"};
+constexpr child_workflow<std::string()> patched{.name = "patched"};
+constexpr child_workflow<std::string()> versioned{.name = "versioned"};
+
+void count_ways(registry& all) {
+  all.add(old_way, [](const activity_context& about) { record("old_way", about); });
+  all.add(new_way, [](const activity_context& about) { record("new_way", about); });
+}
+
+// --- patched in place
+
+std::atomic<bool> deployed = false;
+
+task<std::string> run_patched(context ctx) {
+  const bool is_new = deployed && ctx.patched("new way");
+  co_await ctx.wait(go);
+  auto done = is_new ? ctx.call(new_way) : ctx.call(old_way);
+  co_await std::move(done);
+  co_return is_new ? "new" : "old";
+}
+
+scenario patched_in_place() {
+  return {
+      .name = "Patched",
+      .define =
+          [](registry& all) {
+            deployed = false;
+            all.add(patched, run_patched);
+            count_ways(all);
+          },
+      .script =
+          [](client& to) {
+            const bool again = to.exists("before");  // this process has run the script before it was killed
+            if (!again) to.start(patched, "before");
+            to.until_event("before", "WorkflowExecutionStarted");
+            deployed = true;
+            to.restart();
+            to.start(patched, "after");
+            to.signal_once("before", go, "go-on-as-before");
+            to.signal_once("after", go, "go-on");
+            to.wait("before");
+            to.wait("after");
+          },
+      .check =
+          [](const outcome& what) {
+            EXPECT_EQ(what.of("before").result(), "\"old\"") << "a run that passed before the patch goes on as it was";
+            EXPECT_EQ(what.of("after").result(), "\"new\"");
+            EXPECT_EQ(what.of("after").count("PatchRecorded"), 1);
+            EXPECT_EQ(what.keys("old_way"), 1);
+            EXPECT_EQ(what.keys("new_way"), 1);
+          },
+  };
+}
+
+// --- versions side by side
+
+task<std::string> run_first_version(context ctx) {
+  co_await ctx.wait(go);
+  co_await ctx.call(old_way);
+  co_return "first";
+}
+
+task<std::string> run_second_version(context ctx) {
+  co_await ctx.wait(go);
+  co_await ctx.call(new_way);
+  co_return "second";
+}
+
+scenario versions() {
+  return {
+      .name = "Versions",
+      .define =
+          [](registry& all) {
+            all.add(versioned, run_first_version, {.version = "1"});
+            all.add(versioned, run_second_version, {.version = "2"});
+            count_ways(all);
+          },
+      .script =
+          [](client& to) {
+            to.start_with({.id = "early", .version = "1"}, versioned);
+            to.start(versioned, "late");
+            to.signal_once("early", go, "go-early");
+            to.signal_once("late", go, "go-late");
+            to.wait("early");
+            to.wait("late");
+          },
+      .check =
+          [](const outcome& what) {
+            EXPECT_EQ(what.of("early").result(), "\"first\"") << "an execution stays with its version";
+            EXPECT_EQ(what.of("late").result(), "\"second\"") << "new executions get the version added last";
+            EXPECT_EQ(what.keys("old_way"), 1);
+            EXPECT_EQ(what.keys("new_way"), 1);
+          },
+  };
+}
+
+}  // namespace
+
+std::vector<scenario> version_scenarios() { return {patched_in_place(), versions()}; }
+
+}  // namespace evermill::semantics
