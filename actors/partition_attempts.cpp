@@ -161,13 +161,10 @@ void partition::late(const messages::DecisionEvent& event, const origin& from) {
          "no attempt of that token is open: it has ended, was canceled, or another attempt has followed it");
 }
 
-void partition::accept(const run& r, const origin& from, bool cancel_requested) {
-  if (from.reply_token != 0) {
-    gathering_.out.answers.emplace_back(
-        from.reply_token,
-        answer{answer::outcome::accepted, r.workflow_id, r.header.run_id(), false, {}, cancel_requested});
-    ports_.request_flush();
-  }
+void partition::accept_report(const run& r, const origin& from, bool cancel_requested) {
+  answer reply{answer::outcome::accepted, r.workflow_id, r.header.run_id(), false, {}};
+  reply.cancel_requested = cancel_requested;
+  tell(from, std::move(reply));
   handled(from);
 }
 
@@ -291,7 +288,7 @@ void partition::route_heartbeat(const messages::DecisionEvent& event, const orig
   const bool too_soon = activity.is == phase::asynchronous && now < activity.next_details_write;  // backends pace theirs
   if (activity.details_unwritten && !too_soon) put_activity_row(*which.r, which.seq, activity);
   if (activity.is == phase::asynchronous && !draining_) set_due(*which.r, which.seq, activity), set_tick();
-  accept(*which.r, from, activity.cancel_requested);
+  accept_report(*which.r, from, activity.cancel_requested);
 }
 
 void partition::route_completes_later(const messages::DecisionEvent& event, const origin& from) {
@@ -306,7 +303,7 @@ void partition::route_completes_later(const messages::DecisionEvent& event, cons
   if (later.has_heartbeat_details()) note_details(activity, later.heartbeat_details());
   put_activity_row(*which.r, which.seq, activity);
   set_due_when_durable(*which.r, which.seq, activity);
-  accept(*which.r, from);
+  accept_report(*which.r, from);
 }
 
 // --- the next attempt
@@ -340,7 +337,7 @@ bool partition::retry(const attempt_of& which, const messages::Failure& failure,
   log_.info(about(r), "activity {} (event {}) attempt {} failed: {}; attempt {} follows", activity.task->activity_type(),
             which.seq.value, activity.attempt, failure.message(), next);
   set_attempt(r, which.seq, activity, next, to_micros(not_before), &failure);
-  accept(r, from);
+  accept_report(r, from);
   return true;
 }
 

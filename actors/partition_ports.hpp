@@ -44,8 +44,8 @@ struct answer {
   std::string run_id;
   bool existed = false;
   std::string message;
-  bool cancel_requested = false;  ///< to a heartbeat: the attempt is to stop
   std::shared_ptr<const code_result> code;  ///< of a query, of an update that is done, of what was refused
+  bool cancel_requested = false;  ///< to a heartbeat: the attempt is to stop
 };
 
 /// A question to one instance.

@@ -6,6 +6,7 @@
 #include "actors/partition.hpp"
 #include "base/check.hpp"
 #include "base/planted.hpp"
+#include "evermill/registry.hpp"
 
 namespace evermill::actors {
 namespace {

@@ -77,7 +77,8 @@ int run_command_line(environment& env, std::vector<std::string> arguments) {
   app.require_subcommand(1);
   add_data_option(app, env);
   app.footer("\"" + env.program + " COMMAND --help\" explains a command and shows examples.\n" +
-             "Environment: EVERMILL_DATA (data directory), NO_COLOR (no colors).");
+             "Environment: EVERMILL_DATA (data directory), EVERMILL_WORKFLOW_VERSION (of workflows that name none), NO_COLOR (no "
+             "colors).");
   app.get_formatter()->label("SUBCOMMAND", "COMMAND");
   action chosen;
   add_run(app, env, chosen);

@@ -29,6 +29,12 @@ std::size_t terminal_width(int descriptor) {
 int main(int argc, char** argv, registry definitions) {
   const bool err_is_terminal = ::isatty(STDERR_FILENO) == 1 && variable("TERM") != "dumb";
   const std::string data = variable("EVERMILL_DATA");
+  if (const std::string version = variable("EVERMILL_WORKFLOW_VERSION"); !version.empty()) try {
+      definitions.set_default_version(version);
+    } catch (const std::invalid_argument& error) {
+      std::cerr << "EVERMILL_WORKFLOW_VERSION: " << error.what() << '\n';
+      return 2;
+    }
   // Tables that go to a file or another program are not cut.
   const bool out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
   cli::environment env{.in = std::cin,

@@ -25,6 +25,7 @@ foreach(library ${evermill_libraries})
 endforeach()
 install(TARGETS ${evermill_libraries} evermill_umbrella EXPORT evermill_targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS evermill_source_version EXPORT evermill_targets RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 foreach(program evermill evermill_program)
   if(TARGET ${program})
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -36,5 +37,5 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/evermill-config.cmake.
                               ${PROJECT_BINARY_DIR}/evermillConfig.cmake INSTALL_DESTINATION ${evermill_config_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/evermillConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/evermillConfig.cmake ${PROJECT_BINARY_DIR}/evermillConfigVersion.cmake
-              ${PROJECT_SOURCE_DIR}/cmake/FindCAF.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/FindCAF.cmake ${PROJECT_SOURCE_DIR}/cmake/source-version.cmake
         DESTINATION ${evermill_config_dir})

@@ -86,13 +86,19 @@ void verifier::check_current(const journal_walk& walk, const messages::InstanceH
   }
 }
 
-/// A run that is not the current one has ended by going on in another.
+/// A run that is not the current one has ended: by going on in another, or before its workflow id was used again.
 void verifier::check_earlier(const journal_walk& walk, const messages::InstanceHeader& header) {
   const journal_check& journal = *walk.check;
   const place where{journal.started()->workflow_id(), walk.run, journal.last(), {}};
-  if (!journal.end() || !journal.end()->has_workflow_execution_continued_as_new()) {
-    return problem(where, "a run that no other one continues, although the header names run " + number(header.run_number()),
+  if (!journal.end()) {
+    return problem(where, "a run that has not ended, although the header names run " + number(header.run_number()),
                    advice::restore);
+  }
+  if (!journal.end()->has_workflow_execution_continued_as_new()) {
+    if (walk.run.value > header.run_number()) {
+      problem(where, "the header names run " + number(header.run_number()) + ", which is an older one", advice::restore);
+    }
+    return;
   }
   const run_number next(journal.end()->workflow_execution_continued_as_new().new_run_number());
   if (next.value != header.run_number() && !has_journal(walk.partition, next)) {

@@ -14,9 +14,9 @@ build_packages=(
   g++ cmake ninja-build ccache pkg-config
   libcaf-dev librocksdb-dev
   libprotobuf-dev protobuf-compiler libgrpc++-dev protobuf-compiler-grpc
-  libspdlog-dev libexpected-dev libxxhash-dev nlohmann-json3-dev libcli11-dev libgoogle-perftools-dev
+  libspdlog-dev libexpected-dev libxxhash-dev libmurmurhash-dev nlohmann-json3-dev libcli11-dev libgoogle-perftools-dev
 )
-test_packages=(libgtest-dev libgmock-dev python3)
+test_packages=(libgtest-dev libgmock-dev python3 doxygen)
 all_packages=(clang-14 libclang-rt-14-dev)
 
 case $what in

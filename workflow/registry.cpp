@@ -56,7 +56,20 @@ void registry::add_activity(std::string_view name,
   }
 }
 
-void registry::set_default_version(std::string version) { data_->default_version = std::move(version); }
+void registry::set_default_version(const std::string& version) {
+  if (version.empty()) return;
+  check_name("default version", version);
+  for (auto& [name, versions] : data_->workflows) {
+    for (workflow_definition& each : versions) {
+      if (!each.version.empty()) continue;
+      if (find_workflow(name, version) != nullptr) {
+        throw std::invalid_argument("the workflow \"" + name + "\" has a version \"" + version + "\" already");
+      }
+      each.version = version;
+    }
+  }
+  data_->default_version = version;
+}
 
 const workflow_definition* registry::find_workflow(std::string_view name, std::string_view version) const {
   const auto versions = data_->workflows.find(name);

@@ -38,6 +38,13 @@ inline std::string brief(const messages::Event& event) {
     }
     case E::kRequestCancelChildWorkflowExecutionInitiated:
       return text + " " + std::to_string(event.request_cancel_child_workflow_execution_initiated().initiated_seq());
+    case E::kWorkflowExecutionUpdateCompleted:
+      return text + " " + event.workflow_execution_update_completed().update_id() + " " +
+             (event.workflow_execution_update_completed().has_failure()
+                  ? event.workflow_execution_update_completed().failure().type()
+                  : event.workflow_execution_update_completed().result().data());
+    case E::kPatchRecorded:
+      return text + " " + event.patch_recorded().patch_id();
     case E::kWorkflowExecutionCompleted:
       return text + " " + event.workflow_execution_completed().result().data();
     case E::kWorkflowExecutionFailed:
@@ -89,6 +96,24 @@ class decider_rig {
     event.mutable_workflow_execution_signaled()->set_signal_name(name);
     to_message(json_payload(json), *event.mutable_workflow_execution_signaled()->mutable_input());
     return handle(std::move(event));
+  }
+  /// As an instance does: what is refused is not handled. The refusal's type is told then.
+  commands update(const std::string& id, const std::string& name, const std::string& json) {
+    messages::Event event;
+    auto& accepted = *event.mutable_workflow_execution_update_accepted();
+    accepted.set_update_id(id);
+    accepted.set_update_name(name);
+    to_message(json_payload(json), *accepted.mutable_input());
+    if (const auto refused = live_->refusal(accepted)) return {"refused " + refused->type()};
+    return handle(std::move(event));
+  }
+  /// The answer's JSON, or the type of its failure.
+  std::string query(const std::string& name, const std::string& json = "null") {
+    messages::Payload input;
+    to_message(json_payload(json), input);
+    const auto answer = live_->query(name, input);
+    const auto* value = std::get_if<messages::Payload>(&answer);
+    return value != nullptr ? value->data() : std::get<messages::Failure>(answer).type();
   }
   commands cancel(const std::string& reason = "enough") {
     messages::Event event;

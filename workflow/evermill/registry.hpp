@@ -116,8 +116,9 @@ class registry {
     });
   }
 
-  /// Of workflows that are added from now on without a version of their own.
-  void set_default_version(std::string version);
+  /// Of all workflows that are added without a version of their own, before or later. evermill::main sets it to the
+  /// environment's EVERMILL_WORKFLOW_VERSION. Throws std::invalid_argument where a workflow has that version already.
+  void set_default_version(const std::string& version);
 
   /// Null where there is none. What is found lives as long as any copy of the registry. Without a version: the one that was
   /// added last.
