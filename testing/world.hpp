@@ -26,7 +26,7 @@ class world final : private actors::node_listener {
   world& operator=(const world&) = delete;
 
   /// Publishes the request and returns its answer when it is durable, whatever crashes meanwhile.
-  actors::answer ask(const messages::DecisionEvent& request);
+  actors::answer ask(const messages::DecisionEvent& request, std::optional<partition_id> to = {});
   /// Asks the code of a running execution; `closed` where it has ended.
   actors::answer query(const actors::query_request& what);
   /// How the update ended since this process began; null: it has not.
