@@ -337,6 +337,10 @@ void verifier::find_timers_without_journal() {
       std::uint64_t seq = turn.first.value;
       for (const messages::Event& event : turn.record.events()) open.apply(event_seq(seq++), turn.first, event);
     }
+    if (turn.record.events().empty()) {  // its start waits for its code: it has a deadline all the same
+      const auto parked = storage::scan_parked(store_, row.partition, row.run);
+      if (parked && !parked->empty()) open.apply(actors::start_seq, actors::start_seq, parked->front().second.event());
+    }
     const auto timer = open.timers.find(row.started);
     if (timer == open.timers.end()) {
       problem(where, "a timer that the journal does not ask for", advice::rebuild);
