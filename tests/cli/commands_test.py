@@ -212,6 +212,41 @@ class ValuesAndShapes(ProgramTest):
         self.assertEqual(len(self.run_program("list", "--json", "--limit", "1").stdout.splitlines()), 1)
 
 
+class AsksTheCode(ProgramTest):
+    def test_query_and_update_reach_the_process_that_has_the_directory_open(self):
+        process = self.start_waiting("sums", "s", "--json")
+        self.assertEqual(self.run_program("update", "s", "add", "5", "--update-id", "five").stdout, "5\n")
+        self.assertEqual(self.run_program("update", "s", "add", "5", "--update-id", "five").stdout, "5\n")
+        self.assertEqual(self.run_program("query", "s", "sum").stdout, "5\n")
+        self.run_program("signal", "s", "approval", '"Ada"', "--request-id", "r")
+        code, out, _ = self.end_of(process)
+        self.assertEqual((code, out), (0, "5\n"))
+        self.assertEqual(self.run_program("query", "s", "sum").stdout, "5\n")
+
+    def test_query_looks_at_what_nobody_has_open_and_update_opens_it(self):
+        self.parked("sums", "s")
+        self.assertEqual(self.run_program("query", "s", "sum").stdout, "0\n")
+        self.assertEqual(self.run_program("update", "s", "add", "2").stdout, "2\n")
+        self.assertEqual(self.run_program("query", "s", "sum").stdout, "2\n")
+
+    def test_refusals_end_with_1_and_say_why(self):
+        self.start_waiting("sums", "s", "--json")
+        refused = self.run_program("update", "s", "add", "-1", code=1)
+        self.assertEqual(refused.stdout, "")
+        error = json.loads(refused.stderr)
+        self.assertEqual((error["status"], error["type"], error["message"]),
+                         ("refused", "Negative", "no negative numbers"))
+        unknown = self.run_program("query", "s", "total", code=1)
+        self.assertIn("it answers: sum", unknown.stderr)
+        self.assertEqual([event["type"] for event in self.history("s")], ["WorkflowExecutionStarted"])
+
+    def test_a_signal_with_a_request_id_is_sent_once(self):
+        self.parked("needs_signal", "s")
+        for _ in range(2):
+            self.run_program("signal", "s", "approval", '"Ada"', "--request-id", "one")
+        self.assertEqual([event["type"] for event in self.history("s")].count("WorkflowExecutionSignaled"), 1)
+
+
 class NobodyHasItOpen(ProgramTest):
     def test_looking_writes_nothing(self):
         self.parked("needs_signal_then_appends", "s")

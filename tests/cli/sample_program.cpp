@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -84,6 +85,17 @@ task<std::string> changes(context ctx) {
   co_return who;
 }
 
+/// Sums up what its updates bring, until it is approved.
+task<int> sums(context ctx) {
+  const auto sum = std::make_shared<int>(0);
+  ctx.on_query(query<int()>{.name = "sum"}, [sum] { return *sum; }).keep();
+  const handler adding = ctx.on_update(
+      update<int(int)>{.name = "add"}, [sum](int n) { return *sum += n; },
+      [](int n) { if (n < 0) throw application_error("Negative", "no negative numbers"); });
+  co_await ctx.wait(approval);
+  co_return *sum;
+}
+
 int append_line(int number) {
   const std::string file = variable("SAMPLE_FILE");
   const int fd = ::open(file.empty() ? "/dev/null" : file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -114,6 +126,7 @@ int main(int argc, char** argv) {
   add(definitions, "where", where);
   add(definitions, "appends", appends);
   add(definitions, "changes", changes);
+  add(definitions, "sums", sums);
   definitions.add(append, append_line);
   definitions.add(process_id, [] { return static_cast<int>(::getpid()); });
   definitions.add(fails_at_first, []() -> int { throw application_error("NotYet", "not at the first attempt"); });
