@@ -49,6 +49,7 @@ void clients::add(request what) {
 
 void clients::add_command(request what) {
   std::lock_guard lock(mutex_);
+  what.by_command = true;
   commands_.push_back(std::move(what));
   changed_.notify_all();
 }

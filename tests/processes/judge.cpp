@@ -41,6 +41,9 @@ bool same_turn(const messages::TurnRecord& a, const messages::TurnRecord& b) {
 
 bool is_program(const journal& of) { return of.start().workflow_type() == simulation::workflow_type; }
 
+/// The command line cancels once more where it can't know whether that has arrived: it does no harm.
+bool may_come_twice(const request& what) { return what.by_command && what.what == request::kind::cancel; }
+
 prediction predict(const run_id& id, const journal& of) {
   return simulation::predict(of.start().workflow_id(), id.run, of.turns);
 }
@@ -58,6 +61,7 @@ void judge::look(bool dead, const std::vector<request>& acknowledged) {
   for (const run_id& id : moved) {
     last_turn_at_[id] = looks_;
     const journal& of = *journals_.find(id);
+    if (const auto parent = parent_of(of)) last_turn_at_[*parent] = looks_;  // which has something to wait for until now
     if (!is_program(of)) continue;
     const prediction p = predict(id, of);
     if (!p.mismatch.empty()) finding(name_of(id, of) + " is not what its program does: " + p.mismatch + text_of(of));
@@ -169,7 +173,7 @@ void judge::check_acknowledged(const std::vector<request>& requests) {
     if (each.what == request::kind::taint) continue;
     ++acknowledged_;
     const std::uint64_t times = requests_[token(each.what, each.workflow_id, each.text)];
-    if (times != 1) {
+    if (times == 0 || (times > 1 && !may_come_twice(each))) {
       finding("an acknowledged request (kind " + std::to_string(static_cast<int>(each.what)) + ", " + each.workflow_id +
               ", " + each.name + " " + each.text.substr(0, 80) + ") is " + std::to_string(times) +
                   " times in the journals");
@@ -180,7 +184,7 @@ void judge::check_acknowledged(const std::vector<request>& requests) {
 void judge::conclude(const std::vector<request>& sent) {
   for (const request& each : sent) {
     const std::uint64_t times = requests_[token(each.what, each.workflow_id, each.text)];
-    if (times > 1) finding("a request to " + each.workflow_id + ", " + each.text.substr(0, 80) + ", was handled twice");
+    if (times > 1 && !may_come_twice(each)) finding("a request to " + each.workflow_id + ", " + each.text.substr(0, 80) + ", was handled twice");
   }
   for (const auto& [key, its] : activities_) {
     if (its.effects.empty()) continue;
@@ -269,13 +273,16 @@ std::vector<std::pair<std::string, std::string>> judge::awaited_signals() const 
   return found;
 }
 
+std::optional<run_id> judge::parent_of(const journal& of) const {
+  if (!of.start().has_parent()) return std::nullopt;
+  const messages::ParentExecution& parent = of.start().parent();
+  return run_id{actors::partition_of(parent.workflow_id(), journals_.partitions()).value, parent.run_number()};
+}
+
 std::set<run_id> judge::parents_of_open_runs() const {
   std::set<run_id> found;
   for (const run_id& id : open()) {
-    const auto& start = journals_.find(id)->start();
-    if (!start.has_parent()) continue;
-    found.insert({actors::partition_of(start.parent().workflow_id(), journals_.partitions()).value,
-                  start.parent().run_number()});
+    if (const auto parent = parent_of(*journals_.find(id))) found.insert(*parent);
   }
   return found;
 }

@@ -15,6 +15,7 @@ struct request {
   std::string text;             ///< its input or value as JSON, or a reason: tells it from every other
   std::vector<request> follow;  ///< of a start: what may be sent once it is acknowledged
   bool tried = false;           ///< sent before, without an answer
+  bool by_command = false;      ///< sent by the command line, not over the socket
 };
 
 }  // namespace evermill::processes

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 namespace evermill::simulation {
@@ -52,6 +53,26 @@ class silent_logger final : public rocksdb::Logger {
   using rocksdb::Logger::Logv;
   void Logv(const char*, va_list) override {}
 };
+
+/// The last byte of a table's properties block, as its meta index says; the file's size where that can't be read.
+/// https://github.com/facebook/rocksdb/wiki/Rocksdb-BlockBasedTable-Format
+std::size_t end_of_properties(const std::string& table) {
+  constexpr std::string_view name = "rocksdb.properties";
+  const std::size_t found = table.rfind(name);
+  if (found == std::string::npos) return table.size();
+  std::size_t at = found + name.size();
+  const auto varint = [&] {
+    std::uint64_t value = 0;
+    for (int shift = 0; at < table.size() && shift < 64; shift += 7) {
+      const auto byte = static_cast<unsigned char>(table[at++]);
+      value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    return value;
+  };
+  const std::uint64_t begin = varint();
+  return static_cast<std::size_t>(begin + varint() - 1);
+}
 
 }  // namespace
 
@@ -387,7 +408,12 @@ simulated_disk::harm simulated_disk::do_damage(const chooser& choose) {
   if (!headers.empty() && choose(2) == 0) done.at = headers[choose(headers.size())] + choose(log_header_bytes);
   const std::size_t last = headers.empty() ? 0 : headers.back();
   done.manifest_seems_torn = manifest && done.at >= last + log_length_at && done.at < last + log_length_at + 2;
-  if (done.what == damage::flipped_bit) file.data[done.at] ^= static_cast<char>(1 << choose(8));
+  if (done.what == damage::flipped_bit) {
+    const std::uint64_t bit = choose(8);
+    // RocksDB looks at this bit before it looks at the checksum, and Debian's, which has assertions, ends the process.
+    const bool fatal = bit == 7 && done.file.ends_with(".sst") && done.at == end_of_properties(file.data);
+    file.data[done.at] ^= static_cast<char>(1 << (fatal ? 6 : bit));
+  }
   if (done.what == damage::cut_file) {
     file.data.resize(done.at);
     file.synced = std::min<std::size_t>(file.synced, done.at);
