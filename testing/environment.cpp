@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/activity_requests.hpp"
 #include "engine/inspection.hpp"
 #include "engine/requests.hpp"
 #include "engine/waiters.hpp"
@@ -22,8 +23,10 @@ class environment::impl {
   impl(registry definitions, environment_options options)
       : options_(std::move(options)), world_(std::move(definitions), options_) {}
 
-  actors::answer ask(const messages::DecisionEvent& request) {
-    actors::answer answer = world_.ask(request);
+  actors::answer ask(const requests::activity_request& request) { return ask(request.event, request.to); }
+
+  actors::answer ask(const messages::DecisionEvent& request, std::optional<partition_id> to = {}) {
+    actors::answer answer = world_.ask(request, to);
     if (answer.what != actors::answer::outcome::accepted) throw requests::error_of(answer);
     return answer;
   }
@@ -124,6 +127,17 @@ void environment::cancel(std::string_view workflow_id, std::string_view reason) 
 }
 void environment::terminate(std::string_view workflow_id, std::string_view reason) {
   impl_->ask(requests::terminate(workflow_id, reason));
+}
+
+void environment::complete_activity(std::string_view token, payload result) {
+  impl_->ask(requests::complete_activity(token, std::move(result)));
+}
+void environment::fail_activity(std::string_view token, const failure& why) {
+  impl_->ask(requests::fail_activity(token, why));
+}
+void environment::cancel_activity(std::string_view token) { impl_->ask(requests::cancel_activity(token)); }
+bool environment::heartbeat_activity(std::string_view token, std::optional<payload> details) {
+  return impl_->ask(requests::heartbeat_activity(token, std::move(details))).cancel_requested;
 }
 
 execution_end environment::wait(std::string_view workflow_id) { return impl_->wait(workflow_id); }

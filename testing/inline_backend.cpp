@@ -3,16 +3,32 @@
 #include <algorithm>
 #include <utility>
 
+#include "plugins/task/native/running_attempt.hpp"
 #include "workflow/conversions.hpp"
 
 namespace evermill::testing {
 
+namespace {
+
+/// An attempt that runs on the test's thread: it is over before time goes on.
+class host final : public tasks::running_attempt {
+ public:
+  host(const messages::ActivityTask& task, tasks::attempt_watch& watch) : running_attempt(task), watch_(watch) {}
+  const std::stop_token& stop_token() const override { return stop_; }
+
+ private:
+  void pass_on(std::optional<messages::Payload> details) override { watch_.heartbeat(std::move(details)); }
+
+  tasks::attempt_watch& watch_;
+  const std::stop_token stop_;
+};
+
+}  // namespace
+
 void inline_backend::detach() {
   report_ = nullptr;
+  on_heartbeat_ = nullptr;
   waiting_.clear();
-  for (const auto& [id, each] : hanging_) {
-    if (each.alarm != 0) time_.cancel_alarm(each.alarm);
-  }
   hanging_.clear();
 }
 
@@ -28,13 +44,23 @@ void inline_backend::run(std::vector<task_ptr> tasks) {
   waiting_.insert(waiting_.end(), tasks.begin(), tasks.end());
 }
 
-void inline_backend::cancel(const tasks::dispatch_id& id) {
+inline_backend::task_ptr inline_backend::take_waiting(const tasks::dispatch_id& id) {
   const auto found = std::find_if(waiting_.begin(), waiting_.end(),
                                   [&](const task_ptr& task) { return tasks::dispatch_id_of(*task) == id; });
-  if (found == waiting_.end()) return end_hanging(id, tasks::canceled{});
-  const task_ptr task = std::move(*found);
+  if (found == waiting_.end()) return nullptr;
+  task_ptr task = std::move(*found);
   waiting_.erase(found);
-  report_({task, 0, tasks::canceled{}});
+  return task;
+}
+
+void inline_backend::cancel(const tasks::dispatch_id& id) {
+  if (task_ptr task = take_waiting(id)) return report_({std::move(task), 0, tasks::canceled{}});
+  end_hanging(id, tasks::canceled{});
+}
+
+void inline_backend::expire(const tasks::dispatch_id& id) {
+  task_ptr task = take_waiting(id);
+  if (task) report_({std::move(task), 0, tasks::timed_out{tasks::timed_out::limit::schedule_to_start}});
 }
 
 const activity_definition* inline_backend::find(const std::string& name) const {
@@ -42,13 +68,10 @@ const activity_definition* inline_backend::find(const std::string& name) const {
   return (replaced == replacements_.end() ? definitions_ : replaced->second).find_activity(name);
 }
 
-activity_info inline_backend::note_call(const messages::ActivityTask& task) {
-  const tasks::dispatch_id id = tasks::dispatch_id_of(task);
-  activity_info info{task.workflow_id(), task.activity_type(), task.attempt(), tasks::to_string(id),
-                     tasks::idempotency_key(id)};
-  calls_.push_back({info.activity_type, info.workflow_id, info.attempt, info.idempotency_key,
-                    workflow::from_message(task.input()), time_.now()});
-  return info;
+void inline_backend::note_call(const messages::ActivityTask& task) {
+  calls_.push_back({task.activity_type(), task.workflow_id(), task.attempt(),
+                    tasks::idempotency_key(tasks::dispatch_id_of(task)), workflow::from_message(task.input()),
+                    time_.now()});
 }
 
 bool inline_backend::run_one() {
@@ -62,40 +85,30 @@ bool inline_backend::run_one() {
   task_ptr task = std::move(waiting_.front());
   waiting_.pop_front();
   if (hangs_.contains(name)) return start_hanging(std::move(task)), true;
-  activity_context about(note_call(*task), {});
+  note_call(*task);
   const std::int64_t started_us = to_micros(time_.now());
   const std::uint64_t process = process_;
-  auto result = activity->run(about, workflow::from_message(task->input()));
+  tasks::attempt_watch watch(time_, task, started_us, [](tasks::timed_out) {}, on_heartbeat_);
+  host seen(*task, watch);
+  tasks::outcome how = seen.run(*activity);
   if (process != process_) return true;  // the function made its own process crash
-  if (auto* value = std::get_if<std::optional<payload>>(&result)) {
-    tasks::completed done;
-    if (*value) workflow::to_message(std::move(**value), done.result.emplace());
-    report_({std::move(task), started_us, std::move(done)});
-  } else {
-    tasks::failed failed;
-    workflow::to_message(std::get<failure>(result), failed.failure);
-    report_({std::move(task), started_us, std::move(failed)});
-  }
+  report_({std::move(task), started_us, std::move(how), watch.stop()});
   return true;
 }
 
 void inline_backend::start_hanging(task_ptr task) {
   note_call(*task);
   const tasks::dispatch_id id = tasks::dispatch_id_of(*task);
-  hanging each{std::move(task), to_micros(time_.now()), 0};
-  if (const std::int64_t limit_us = each.task->options().start_to_close_us(); limit_us > 0) {
-    each.alarm = time_.set_alarm(from_micros(each.started_us + limit_us), [this, id] {
-      hanging_.at(id).alarm = 0;
-      end_hanging(id, tasks::timed_out{});
-    });
-  }
-  hanging_.emplace(id, std::move(each));
+  const std::int64_t started_us = to_micros(time_.now());
+  auto watch = std::make_unique<tasks::attempt_watch>(
+      time_, task, started_us, [this, id](tasks::timed_out limit) { end_hanging(id, limit); }, nullptr);
+  watch->start();
+  hanging_.emplace(id, hanging{std::move(task), started_us, std::move(watch)});
 }
 
 void inline_backend::end_hanging(const tasks::dispatch_id& id, tasks::outcome how) {
   auto found = hanging_.extract(id);
   if (found.empty()) return;
-  if (found.mapped().alarm != 0) time_.cancel_alarm(found.mapped().alarm);
   report_({std::move(found.mapped().task), found.mapped().started_us, std::move(how)});
 }
 

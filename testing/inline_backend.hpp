@@ -11,6 +11,7 @@
 
 #include "evermill/registry.hpp"
 #include "evermill/testing/environment.hpp"
+#include "plugins/task/attempt_watch.hpp"
 #include "plugins/task/task_backend.hpp"
 #include "testing/virtual_clock.hpp"
 
@@ -22,7 +23,11 @@ class inline_backend final : public tasks::task_backend {
   inline_backend(const registry& definitions, virtual_clock& time) : definitions_(definitions), time_(time) {}
 
   /// A process begins that takes the ends of its attempts.
-  void attach(tasks::on_attempt_end report) { report_ = std::move(report), ++process_; }
+  void attach(tasks::on_attempt_end report, tasks::on_attempt_heartbeat on_heartbeat) {
+    report_ = std::move(report);
+    on_heartbeat_ = std::move(on_heartbeat);
+    ++process_;
+  }
   /// The process is dead: its attempts are lost.
   void detach();
 
@@ -39,6 +44,8 @@ class inline_backend final : public tasks::task_backend {
   bool serves(std::string_view) const override { return true; }
   void run(std::vector<std::shared_ptr<const messages::ActivityTask>> tasks) override;
   void cancel(const tasks::dispatch_id& id) override;
+  void request_stop(const tasks::dispatch_id& id) override { cancel(id); }
+  void expire(const tasks::dispatch_id& id) override;
   void stop(std::chrono::milliseconds) override {}
 
  private:
@@ -46,17 +53,19 @@ class inline_backend final : public tasks::task_backend {
   struct hanging {
     task_ptr task;
     std::int64_t started_us = 0;
-    clock::alarm_id alarm = 0;
+    std::unique_ptr<tasks::attempt_watch> watch;
   };
 
   const activity_definition* find(const std::string& name) const;
-  activity_info note_call(const messages::ActivityTask& task);
+  void note_call(const messages::ActivityTask& task);
+  task_ptr take_waiting(const tasks::dispatch_id& id);
   void start_hanging(task_ptr task);
   void end_hanging(const tasks::dispatch_id& id, tasks::outcome how);
 
   const registry& definitions_;
   virtual_clock& time_;
   tasks::on_attempt_end report_;
+  tasks::on_attempt_heartbeat on_heartbeat_;
   std::uint64_t process_ = 0;
   std::map<std::string, registry> replacements_;
   std::set<std::string> hangs_;

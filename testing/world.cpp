@@ -42,7 +42,10 @@ void world::boot() {
   options_.boot = boot_number(description.boot_number());
   options_.partitions = partitions_;
   queue_ = queue::make_memory_queue(options_.boot, partitions_);
-  activities_.attach([this](tasks::attempt_end&& end) { actors::node::publish_attempt_end(*queue_, std::move(end)); });
+  activities_.attach([this](tasks::attempt_end&& end) { actors::node::publish_attempt_end(*queue_, std::move(end)); },
+                     [this](const auto& task, std::optional<messages::Payload> details) {
+                       actors::node::publish_heartbeat(*queue_, *task, std::move(details));
+                     });
   actors::node_parts parts;
   parts.store = &store_;
   parts.queue = queue_.get();
@@ -114,19 +117,25 @@ bool world::skip() {
   return next && clock_.advance_to(std::max(*next, clock_.now()));
 }
 
-actors::answer world::ask(const messages::DecisionEvent& request) {
-  const std::size_t before = times_durable(request);
+actors::answer world::ask(const messages::DecisionEvent& request, std::optional<partition_id> to) {
+  const std::size_t before = to ? 0 : times_durable(request);
+  const std::uint64_t crashes_before = crashes_;
   while (true) {
     auto event = std::make_shared<messages::DecisionEvent>(request);
     const std::uint64_t token = ++last_token_;
     event->set_reply_token(token);
-    queue_->publish(partition_of(request.workflow_id()), std::move(event));
+    queue_->publish(to ? *to : partition_of(request.workflow_id()), std::move(event));
     const std::uint64_t crashes = crashes_;
     while (!answers_.contains(token) && crashes == crashes_ && handle_messages()) {
     }
-    if (const auto answer = answers_.extract(token); !answer.empty()) return answer.mapped();
+    if (const auto answer = answers_.extract(token); !answer.empty()) {
+      // An attempt's end that was durable before the crash makes its token one that is not current.
+      const bool twice = request.has_activity_attempt_closed() && crashes_ > crashes_before &&
+                         answer.mapped().what == actors::answer::outcome::not_found;
+      return twice ? actors::answer() : answer.mapped();
+    }
     if (crashes == crashes_) throw environment_error("a request to \"" + request.workflow_id() + "\" has no answer");
-    if (times_durable(request) > before) return {};
+    if (!to && times_durable(request) > before) return {};
   }
 }
 

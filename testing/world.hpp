@@ -26,7 +26,7 @@ class world final : private actors::node_listener {
   world& operator=(const world&) = delete;
 
   /// Publishes the request and returns its answer when it is durable, whatever crashes meanwhile.
-  actors::answer ask(const messages::DecisionEvent& request);
+  actors::answer ask(const messages::DecisionEvent& request, std::optional<partition_id> to = {});
   /// One thing that can happen without time going on: a message is handled, a step or an attempt runs, the process
   /// dies. False: there is nothing. Throws environment_error, engine_error (storage).
   bool happen();

@@ -99,6 +99,11 @@ class environment {
   void signal(std::string_view workflow_id, std::string_view signal_name, payload input);
   void cancel(std::string_view workflow_id, std::string_view reason = {});
   void terminate(std::string_view workflow_id, std::string_view reason = {});
+  /// The end or a heartbeat of an activity that is completed from elsewhere.
+  void complete_activity(std::string_view token, payload result = {});
+  void fail_activity(std::string_view token, const failure& why);
+  void cancel_activity(std::string_view token);
+  bool heartbeat_activity(std::string_view token, std::optional<payload> details = {});
   /// Makes everything happen up to the end of the execution. Throws environment_error where it can't come to an end:
   /// what it waits for is said.
   execution_end wait(std::string_view workflow_id);
@@ -125,8 +130,8 @@ class environment {
     only.add(which, std::move(function));
     replace(which.name, std::move(only));
   }
-  /// From now on attempts of it do not end by themselves: only when they are canceled, when their start-to-close time
-  /// is over, or with their process. `replace` ends that for later attempts.
+  /// From now on attempts of it do not end by themselves: only when they are canceled, when their start-to-close or
+  /// heartbeat time is over, or with their process. `replace` ends that for later attempts.
   template <class Signature>
   void hang(const activity<Signature>& which) {
     hang(which.name);
