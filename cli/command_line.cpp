@@ -84,6 +84,7 @@ int run_command_line(environment& env, std::vector<std::string> arguments) {
   add_describe(app, env, chosen);
   add_history(app, env, chosen);
   add_signal(app, env, chosen);
+  add_activity(app, env, chosen);
   add_cancel(app, env, chosen);
   add_terminate(app, env, chosen);
   add_taint(app, env, chosen);

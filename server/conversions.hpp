@@ -27,9 +27,12 @@ void to_wire(const listed_execution& from, wire::ListedExecution& to);
 void to_wire(const execution_description& from, wire::DescribeReply& to);
 void to_wire(const history_event& from, wire::HistoryEvent& to);
 void to_wire(const execution_end& from, wire::WaitReply& to);
+void to_wire(activity_report&& from, wire::ReportActivityRequest& to);
 listed_execution from_wire(const wire::ListedExecution& from);
 execution_description from_wire(const wire::DescribeReply& from);
 history_event from_wire(const wire::HistoryEvent& from);
 execution_end from_wire(const wire::WaitReply& from);
+/// Throws control_error (invalid_argument) for a request that says nothing.
+activity_report from_wire(const wire::ReportActivityRequest& from);
 
 }  // namespace evermill::server
