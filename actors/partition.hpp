@@ -195,6 +195,7 @@ class partition {
                    const messages::Failure* last_failure);
   void put_activity_row(run& r, event_seq seq, open_activity& activity);
   void note_details(open_activity& activity, const messages::Payload& details);
+  void write_details(run& r, event_seq seq, open_activity& activity);
   void accept_report(const run& r, const origin& from, bool cancel_requested = false);
   void tell_backend(const open_activity& activity, attempt_cancellation::kind how);
   void publish_end(const run& r, event_seq seq, const open_activity& activity,

@@ -286,9 +286,15 @@ void partition::route_heartbeat(const messages::DecisionEvent& event, const orig
     activity.details_unwritten = true;
   }
   const bool too_soon = activity.is == phase::asynchronous && now < activity.next_details_write;  // backends pace theirs
-  if (activity.details_unwritten && !too_soon) put_activity_row(*which.r, which.seq, activity);
+  if (activity.details_unwritten && !too_soon) write_details(*which.r, which.seq, activity);
   if (activity.is == phase::asynchronous && !draining_) set_due(*which.r, which.seq, activity), set_tick();
   accept_report(*which.r, from, activity.cancel_requested);
+}
+
+void partition::write_details(run& r, event_seq seq, open_activity& activity) {
+  put_activity_row(r, seq, activity);
+  const std::chrono::microseconds timeout(activity.task->options().heartbeat_us());
+  activity.next_details_write = ports_.now() + tasks::heartbeat_interval(timeout);
 }
 
 void partition::route_completes_later(const messages::DecisionEvent& event, const origin& from) {
@@ -373,10 +379,6 @@ void partition::put_activity_row(run& r, event_seq seq, open_activity& activity)
   row.set_cancel_requested(activity.cancel_requested);
   activity.has_row = true;
   activity.details_unwritten = false;
-  if (activity.task) {
-    const std::chrono::microseconds timeout(activity.task->options().heartbeat_us());
-    activity.next_details_write = ports_.now() + tasks::heartbeat_interval(timeout);
-  }
   if (!planted(bug::forget_attempt_row)) storage::put_open_activity(gathering_.batch, options_.id, r.number, seq, row);
   ++r.turns_not_durable;
   gathering_.turns_of.push_back(&r);

@@ -135,7 +135,7 @@ void partition::ring(run& r, event_seq seq, open_activity& activity, timestamp n
     out.cancellations.push_back({tasks::dispatch_id_of(*activity.task), activity.task->activity_type(),
                                  attempt_cancellation::kind::expire});
   }
-  if (activity.details_unwritten && activity.next_details_write <= now) put_activity_row(r, seq, activity);
+  if (activity.details_unwritten && activity.next_details_write <= now) write_details(r, seq, activity);
 }
 
 // --- draining
@@ -154,13 +154,17 @@ void partition::hold_back(commit& done) {
   }
 }
 
-/// For one that waits for its time.
+/// For one that something is due of: its attempt waits for its time, or what it has said is not written.
 void partition::keep_waiting(const activity_key& key) {
   run* r = nullptr;
   open_activity* const activity = find_activity(key, r);
   if (activity == nullptr) return;
   activity->armed = false;
-  if (is_dispatched_later(*activity)) keep_undispatched(key);
+  if (is_dispatched_later(*activity)) {
+    keep_undispatched(key);
+  } else if (activity->details_unwritten) {
+    put_activity_row(*r, key.scheduled, *activity);
+  }
 }
 
 /// The attempt has not been handed to anybody and, while draining, will not be: it stays the current one.

@@ -88,6 +88,7 @@ int run_command_line(environment& env, std::vector<std::string> arguments) {
   add_signal(app, env, chosen);
   add_query(app, env, chosen);
   add_update(app, env, chosen);
+  add_activity(app, env, chosen);
   add_cancel(app, env, chosen);
   add_terminate(app, env, chosen);
   add_taint(app, env, chosen);

@@ -38,6 +38,9 @@ const char* name_of(failure_kind kind) {
     case failure_kind::invalid_payload: return "invalid_payload";
     case failure_kind::already_exists: return "already_exists";
     case failure_kind::timed_out: return "timed_out";
+    case failure_kind::schedule_to_start: return "schedule_to_start";
+    case failure_kind::schedule_to_close: return "schedule_to_close";
+    case failure_kind::heartbeat: return "heartbeat";
   }
   return "application";
 }
@@ -121,6 +124,12 @@ std::string to_json(const execution_description& about) {
         {"scheduled_seq", activity.scheduled_seq}, {"activity_type", activity.activity_type}, {"attempt", activity.attempt}});
     if (activity.last_failure) open["last_failure"] = value_of(*activity.last_failure);
     if (activity.not_before != time_point{}) open["not_before"] = iso_time(activity.not_before);
+    open["task_queue"] = activity.task_queue;
+    open["token"] = activity.token;
+    open["dispatched"] = activity.dispatched;
+    if (activity.completed_elsewhere) open["completed_elsewhere"] = true;
+    if (activity.cancel_requested) open["cancel_requested"] = true;
+    if (activity.heartbeat_details) open["heartbeat_details"] = value_of(activity.heartbeat_details);
   }
   object["timers"] = json::array();
   for (const auto& timer : about.timers) {

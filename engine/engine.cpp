@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "actors/node.hpp"
+#include "engine/activity_requests.hpp"
 #include "engine/history_json.hpp"
 #include "engine/incarnation.hpp"
 #include "engine/inspection.hpp"
@@ -115,7 +116,8 @@ class engine::impl {
   std::shared_ptr<incarnation> current() const { return supervisor_->current(); }
 
   /// Publishes a request from outside; refused while its partition has too much to do.
-  void request(messages::DecisionEvent&& event, waiters::answer_callback answer) {
+  void request(messages::DecisionEvent&& event, waiters::answer_callback answer,
+               std::optional<partition_id> known_partition = {}) {
     std::shared_ptr<incarnation> to;
     try {
       to = current();
@@ -125,7 +127,10 @@ class engine::impl {
     if (to->queue() == nullptr) {
       return answer(engine_error(engine_errc::unavailable, "the data directory was opened for inspection only"), {});
     }
-    const partition_id partition = to->partition_of(event.workflow_id());
+    const partition_id partition = known_partition ? *known_partition : to->partition_of(event.workflow_id());
+    if (partition.value >= to->partitions()) {
+      return answer(engine_error(engine_errc::not_found, "the token is of another data directory"), {});
+    }
     if (to->queue()->backlog(partition) > max_partition_backlog) {
       return answer(engine_error(engine_errc::overloaded, "too many requests are waiting; try again in a moment"), {});
     }
@@ -136,7 +141,11 @@ class engine::impl {
     waiters_.on_answer(token, {actors::answer::outcome::unavailable, {}, {}, false, "the engine is stopping"});
   }
 
-  actors::answer request_and_wait(messages::DecisionEvent&& event) {
+  actors::answer request_and_wait(requests::activity_request&& request) {
+    return request_and_wait(std::move(request.event), request.to);
+  }
+
+  actors::answer request_and_wait(messages::DecisionEvent&& event, std::optional<partition_id> partition = {}) {
     auto promise = std::make_shared<std::promise<actors::answer>>();
     auto future = promise->get_future();
     request(std::move(event), [promise](std::optional<engine_error> error, actors::answer&& answer) {
@@ -145,7 +154,7 @@ class engine::impl {
         return promise->set_exception(std::make_exception_ptr(requests::error_of(answer)));
       }
       promise->set_value(std::move(answer));
-    });
+    }, partition);
     return future.get();
   }
 
@@ -289,6 +298,20 @@ void engine::terminate(std::string_view workflow_id, std::string_view reason) {
 }
 
 void engine::taint(std::string_view workflow_id) { impl_->request_and_wait(requests::taint(workflow_id)); }
+
+void engine::complete_activity(std::string_view token, payload result) {
+  impl_->request_and_wait(requests::complete_activity(token, std::move(result)));
+}
+
+void engine::fail_activity(std::string_view token, const failure& why) {
+  impl_->request_and_wait(requests::fail_activity(token, why));
+}
+
+void engine::cancel_activity(std::string_view token) { impl_->request_and_wait(requests::cancel_activity(token)); }
+
+bool engine::heartbeat_activity(std::string_view token, std::optional<payload> details) {
+  return impl_->request_and_wait(requests::heartbeat_activity(token, std::move(details))).cancel_requested;
+}
 
 void engine::wait(std::string_view workflow_id,
                   std::function<void(std::optional<engine_error>, execution_end)> answer) {

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <stdexcept>
 #include <thread>
 #include <utility>
 
+#include "engine/names.hpp"
 #include "plugins/queue/memory/memory_queue.hpp"
 #include "plugins/task/shell/shell_backend.hpp"
 #include "storage/memory_store.hpp"
@@ -40,6 +43,22 @@ std::unique_ptr<storage::key_value_store> open_store(const engine_options& optio
   return must(std::move(opened));
 }
 
+std::vector<tasks::task_queue_limits> limits_of(const std::vector<task_queue_options>& queues) {
+  std::vector<tasks::task_queue_limits> limits;
+  std::set<std::string> names;
+  const auto refuse = [](const task_queue_options& queue, const std::string& why) {
+    throw engine_error(engine_errc::invalid_argument, "task queue \"" + queue.name + "\" " + why);
+  };
+  for (const task_queue_options& queue : queues) {
+    check_name("name of a task queue", queue.name);
+    if (!names.insert(queue.name).second) refuse(queue, "is given twice");
+    if (!(queue.rate_per_second >= 0)) refuse(queue, "has a negative rate");
+    if (queue.burst == 0) refuse(queue, "has a burst of 0: with a rate, at least 1 attempt must be able to start");
+    limits.push_back({queue.name, queue.concurrency, queue.rate_per_second, queue.burst});
+  }
+  return limits;
+}
+
 }  // namespace
 
 void throw_storage_error(const storage::storage_error& error) {
@@ -65,15 +84,24 @@ void incarnation::start(actors::node_listener& listener) {
       must(storage::boot_store(*store_, options.partitions, [this] { return make_uuid(*around_.random); }));
   const boot_number boot(description_.boot_number());
   queue_ = queue::make_memory_queue(boot, partitions());
-  const auto report = [this](tasks::attempt_end&& end) { actors::node::publish_attempt_end(*queue_, std::move(end)); };
+  task_queues_ = std::make_unique<tasks::task_queues>(limits_of(options.task_queues), *around_.time);
+  const auto report = [this](tasks::attempt_end&& end) {
+    task_queues_->ended(*end.task);
+    actors::node::publish_attempt_end(*queue_, std::move(end));
+  };
+  const auto on_heartbeat = [this](const auto& task, std::optional<messages::Payload> details) {
+    actors::node::publish_heartbeat(*queue_, *task, std::move(details));
+  };
   tasks::native_options native;
   native.threads = options.native_threads != 0 ? options.native_threads
                                                : std::max(min_native_threads, native_threads_per_core * cores());
   native.time = around_.time;
+  native.on_heartbeat = on_heartbeat;
   native_ = tasks::make_native_backend(*around_.definitions, native, report);
   tasks::shell_options shell;
   shell.max_processes = options.shell_processes != 0 ? options.shell_processes : cores();
   shell.time = around_.time;
+  shell.on_heartbeat = on_heartbeat;
   shell_ = tasks::make_shell_backend(shell, report);
 
   actors::node_parts parts;
@@ -83,6 +111,7 @@ void incarnation::start(actors::node_listener& listener) {
   parts.random = around_.random;
   parts.definitions = around_.definitions;
   parts.backends = {native_.get(), shell_.get()};
+  parts.task_queues = task_queues_.get();
   parts.run_step = [this](std::function<void()> step) { native_->run_function(std::move(step)); };
   parts.listener = &listener;
   parts.lines = around_.lines;
@@ -104,12 +133,16 @@ void incarnation::start(actors::node_listener& listener) {
 incarnation::~incarnation() {
   if (!node_) return;
   node_->drain();
+  for (auto& kept : task_queues_->close()) {
+    actors::node::publish_attempt_end(*queue_, {std::move(kept), 0, tasks::canceled{}});
+  }
   native_->stop(around_.options->stop_grace);
   shell_->stop(around_.options->stop_grace);
   node_->finish(std::max(around_.options->stop_grace, min_finish_limit));
 }
 
 void incarnation::abandon() {
+  task_queues_->close();
   native_->stop(std::chrono::milliseconds(0));
   shell_->stop(std::chrono::milliseconds(0));
   std::unique_lock lock(node_mutex_);

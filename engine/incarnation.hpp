@@ -14,6 +14,7 @@
 #include "messages/state.pb.h"
 #include "plugins/queue/decision_queue.hpp"
 #include "plugins/task/native/native_backend.hpp"
+#include "plugins/task/task_queues.hpp"
 #include "storage/key_value_store.hpp"
 
 namespace evermill {
@@ -65,6 +66,7 @@ class incarnation {
   std::unique_ptr<storage::key_value_store> store_;
   messages::StoreDescription description_;
   std::unique_ptr<queue::decision_queue> queue_;
+  std::unique_ptr<tasks::task_queues> task_queues_;
   std::unique_ptr<tasks::native_backend> native_;
   std::unique_ptr<tasks::task_backend> shell_;
   mutable std::shared_mutex node_mutex_;  // against a caller who looks while `abandon` takes the node down

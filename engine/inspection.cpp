@@ -7,6 +7,7 @@
 #include "base/clock.hpp"
 #include "engine/history_json.hpp"
 #include "engine/incarnation.hpp"
+#include "plugins/task/task_backend.hpp"
 #include "storage/journal.hpp"
 #include "storage/rows.hpp"
 #include "workflow/conversions.hpp"
@@ -18,6 +19,29 @@ namespace {
 std::string blocked_name(const messages::Blocked& blocked) {
   if (blocked.reason() == messages::Blocked::STUCK) return "stuck";
   return blocked.reason() == messages::Blocked::UNSERVED ? "unserved" : "";
+}
+
+execution_description::open_activity describe_activity(tasks::dispatch_id current,
+                                                       const messages::ActivityTaskScheduled& scheduled,
+                                                       const messages::OpenActivity* row) {
+  execution_description::open_activity about;
+  about.scheduled_seq = current.scheduled_seq;
+  about.activity_type = scheduled.activity_type();
+  const std::string& queue = scheduled.options().task_queue();
+  about.task_queue = queue.empty() ? std::string(default_task_queue) : queue;
+  if (row != nullptr) {
+    current.attempt = row->attempt();
+    current.boot = row->dispatch_boot();
+    about.not_before = from_micros(row->not_before_us());
+    if (row->has_last_failure()) about.last_failure = workflow::from_message(row->last_failure());
+    if (row->has_heartbeat_details()) about.heartbeat_details = workflow::from_message(row->heartbeat_details());
+    about.completed_elsewhere = row->asynchronous();
+    about.cancel_requested = row->cancel_requested();
+  }
+  about.attempt = current.attempt;
+  about.dispatched = current.boot != actors::never_dispatched;
+  about.token = tasks::to_string(current);
+  return about;
 }
 
 }  // namespace
@@ -53,32 +77,29 @@ execution_description describe(const storage::key_value_store& store, partition_
   about.partition = partition.value;
 
   actors::open_commands open;
-  std::map<event_seq, std::string> types;
+  std::map<event_seq, messages::ActivityTaskScheduled> scheduled;
   storage::journal_reader reader(store, partition, run);
   storage::stored_turn turn;
   while (must(reader.next(turn))) {
     std::uint64_t seq = turn.first.value;
     for (const messages::Event& event : turn.record.events()) {
-      if (event.has_activity_task_scheduled()) types[event_seq(seq)] = event.activity_task_scheduled().activity_type();
+      if (event.has_activity_task_scheduled()) scheduled[event_seq(seq)] = event.activity_task_scheduled();
       open.apply(event_seq(seq++), turn.first, event);
     }
     about.events = turn.last().value;
   }
   if (about.status != execution_status::running) return about;
+  std::map<event_seq, messages::OpenActivity> rows;
+  if (auto found = must(storage::find_open_work(store, partition, run))) {
+    for (auto& [seq, row] : found->activities) rows.emplace(seq, std::move(row));
+  }
   for (const auto& [seq, activity] : open.activities) {
-    about.activities.push_back({.scheduled_seq = seq.value, .activity_type = types[seq]});
+    const auto row = rows.find(seq);
+    about.activities.push_back(
+        describe_activity({partition.value, run.value, seq.value, activity.attempt, activity.boot}, scheduled.at(seq),
+                          row == rows.end() ? nullptr : &row->second));
   }
   for (const auto& [seq, fire_at] : open.timers) about.timers.push_back({seq.value, fire_at});
-  if (const auto rows = must(storage::find_open_work(store, partition, run))) {
-    for (const auto& [seq, row] : rows->activities) {
-      for (auto& activity : about.activities) {
-        if (activity.scheduled_seq != seq.value) continue;
-        activity.attempt = row.attempt();
-        activity.not_before = from_micros(row.not_before_us());
-        if (row.has_last_failure()) activity.last_failure = workflow::from_message(row.last_failure());
-      }
-    }
-  }
   return about;
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "evermill/engine.hpp"
@@ -57,6 +58,16 @@ struct update_end {
   std::optional<failure> why;  ///< set: refused or failed
 };
 
+/// What is told of an activity that is completed from elsewhere.
+struct activity_completed {
+  payload result;
+};
+struct activity_heartbeat {
+  std::optional<payload> details;
+};
+struct activity_canceled {};
+using activity_report = std::variant<activity_completed, failure, activity_heartbeat, activity_canceled>;
+
 /// Thread-safe. Every function throws control_error. Requests answer when what they did is durable.
 class control {
  public:
@@ -76,6 +87,8 @@ class control {
   virtual void cancel(std::string_view workflow_id, std::string_view reason) = 0;
   virtual void terminate(std::string_view workflow_id, std::string_view reason) = 0;
   virtual void taint(std::string_view workflow_id) = 0;
+  /// As the engine's functions of these names; the answer is that of a heartbeat.
+  virtual bool report_activity(std::string_view token, activity_report what) = 0;
 
   /// Calls `answer` once, on a thread of its own choosing: with the end of the execution, or with an error, at the
   /// latest `stopped` when the engine or this object goes. Does not throw.

@@ -187,6 +187,12 @@ class remote_control final : public control {
     request.set_reason(std::string(reason));
     ask(&wire::Control::Stub::Terminate, request);
   }
+  bool report_activity(std::string_view token, activity_report what) override {
+    wire::ReportActivityRequest request;
+    request.set_token(std::string(token));
+    to_wire(std::move(what), request);
+    return ask(&wire::Control::Stub::ReportActivity, request).cancel_requested();
+  }
   void taint(std::string_view workflow_id) override {
     wire::TaintRequest request;
     request.set_workflow_id(std::string(workflow_id));

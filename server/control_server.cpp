@@ -243,6 +243,11 @@ class service final
   grpc::Status Taint(grpc::ServerContext*, const wire::TaintRequest* request, wire::TaintReply*) override {
     return answered([&] { control_.taint(request->workflow_id()); });
   }
+  grpc::Status ReportActivity(grpc::ServerContext*, const wire::ReportActivityRequest* request,
+                              wire::ReportActivityReply* reply) override {
+    return answered(
+        [&] { reply->set_cancel_requested(control_.report_activity(request->token(), from_wire(*request))); });
+  }
   grpc::Status Describe(grpc::ServerContext*, const wire::DescribeRequest* request,
                         wire::DescribeReply* reply) override {
     return answered([&] { to_wire(control_.describe(request->workflow_id()), *reply); });

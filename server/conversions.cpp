@@ -87,6 +87,12 @@ void to_wire(const execution_description& from, wire::DescribeReply& to) {
     open.set_attempt(activity.attempt);
     if (activity.last_failure) workflow::to_message(*activity.last_failure, *open.mutable_last_failure());
     open.set_not_before_us(to_micros(activity.not_before));
+    open.set_task_queue(activity.task_queue);
+    open.set_token(activity.token);
+    open.set_undispatched(!activity.dispatched);
+    open.set_completed_elsewhere(activity.completed_elsewhere);
+    open.set_cancel_requested(activity.cancel_requested);
+    if (activity.heartbeat_details) workflow::to_message(*activity.heartbeat_details, *open.mutable_heartbeat_details());
   }
   for (const auto& timer : from.timers) {
     wire::OpenTimer& open = *to.add_timers();
@@ -116,6 +122,12 @@ execution_description from_wire(const wire::DescribeReply& from) {
     activity.attempt = open.attempt();
     if (open.has_last_failure()) activity.last_failure = workflow::from_message(open.last_failure());
     activity.not_before = from_micros(open.not_before_us());
+    activity.task_queue = open.task_queue();
+    activity.token = open.token();
+    activity.dispatched = !open.undispatched();
+    activity.completed_elsewhere = open.completed_elsewhere();
+    activity.cancel_requested = open.cancel_requested();
+    if (open.has_heartbeat_details()) activity.heartbeat_details = workflow::from_message(open.heartbeat_details());
   }
   for (const wire::OpenTimer& open : from.timers()) {
     to.timers.push_back({open.started_seq(), from_micros(open.fire_at_us())});
@@ -185,6 +197,42 @@ execution_end from_wire(const wire::WaitReply& from) {
   if (from.has_result()) to.result = workflow::from_message(from.result());
   if (from.has_cause()) to.cause = workflow::from_message(from.cause());
   return to;
+}
+
+namespace {
+
+struct report_writer {
+  wire::ReportActivityRequest& to;
+
+  void operator()(activity_completed& what) {
+    workflow::to_message(std::move(what.result), *to.mutable_completed()->mutable_result());
+  }
+  void operator()(failure& why) { workflow::to_message(why, *to.mutable_failed()); }
+  void operator()(activity_heartbeat& what) {
+    to.mutable_heartbeat();
+    if (what.details) workflow::to_message(std::move(*what.details), *to.mutable_heartbeat()->mutable_details());
+  }
+  void operator()(activity_canceled&) { to.mutable_canceled(); }
+};
+
+}  // namespace
+
+void to_wire(activity_report&& from, wire::ReportActivityRequest& to) { std::visit(report_writer{to}, from); }
+
+activity_report from_wire(const wire::ReportActivityRequest& from) {
+  using request = wire::ReportActivityRequest;
+  switch (from.what_case()) {
+    case request::kCompleted: return activity_completed{workflow::from_message(from.completed().result())};
+    case request::kFailed: return workflow::from_message(from.failed());
+    case request::kHeartbeat: {
+      activity_heartbeat beat;
+      if (from.heartbeat().has_details()) beat.details = workflow::from_message(from.heartbeat().details());
+      return beat;
+    }
+    case request::kCanceled: return activity_canceled{};
+    case request::WHAT_NOT_SET: break;
+  }
+  throw control_error(control_errc::invalid_argument, "the request does not say what to report of the activity");
 }
 
 }  // namespace evermill::server

@@ -32,9 +32,12 @@ void to_wire(const update_end& from, wire::UpdateReply& to);
 void to_wire(std::string_view workflow_type, start_options&& from, wire::StartRequest& to);
 start_options from_wire(const wire::StartRequest& from);
 update_end from_wire(const wire::UpdateReply& from);
+void to_wire(activity_report&& from, wire::ReportActivityRequest& to);
 listed_execution from_wire(const wire::ListedExecution& from);
 execution_description from_wire(const wire::DescribeReply& from);
 history_event from_wire(const wire::HistoryEvent& from);
 execution_end from_wire(const wire::WaitReply& from);
+/// Throws control_error (invalid_argument) for a request that says nothing.
+activity_report from_wire(const wire::ReportActivityRequest& from);
 
 }  // namespace evermill::server

@@ -14,6 +14,16 @@ auto translated(F&& call) {
   }
 }
 
+struct reporter {
+  engine& to;
+  std::string_view token;
+
+  bool operator()(activity_completed& what) { return to.complete_activity(token, std::move(what.result)), false; }
+  bool operator()(failure& why) { return to.fail_activity(token, why), false; }
+  bool operator()(activity_heartbeat& what) { return to.heartbeat_activity(token, std::move(what.details)); }
+  bool operator()(activity_canceled&) { return to.cancel_activity(token), false; }
+};
+
 control_errc to_control_errc(engine_errc code) {
   switch (code) {
     case engine_errc::invalid_argument: return control_errc::invalid_argument;
@@ -87,6 +97,10 @@ void local_control::terminate(std::string_view workflow_id, std::string_view rea
 
 void local_control::taint(std::string_view workflow_id) {
   translated([&] { engine_.taint(workflow_id); });
+}
+
+bool local_control::report_activity(std::string_view token, activity_report what) {
+  return translated([&] { return std::visit(reporter{engine_, token}, what); });
 }
 
 void local_control::wait(std::string_view workflow_id, end_callback answer) {

@@ -20,6 +20,7 @@ class local_control final : public control {
   void cancel(std::string_view workflow_id, std::string_view reason) override;
   void terminate(std::string_view workflow_id, std::string_view reason) override;
   void taint(std::string_view workflow_id) override;
+  bool report_activity(std::string_view token, activity_report what) override;
   void wait(std::string_view workflow_id, end_callback answer) override;
   execution_description describe(std::string_view workflow_id) override;
   std::vector<listed_execution> list(std::string_view after, std::size_t limit) override;

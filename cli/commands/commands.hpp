@@ -20,6 +20,7 @@ void add_run(CLI::App& app, environment& env, action& chosen);
 void add_list(CLI::App& app, environment& env, action& chosen);
 void add_describe(CLI::App& app, environment& env, action& chosen);
 void add_history(CLI::App& app, environment& env, action& chosen);
+void add_activity(CLI::App& app, environment& env, action& chosen);
 void add_signal(CLI::App& app, environment& env, action& chosen);
 void add_query(CLI::App& app, environment& env, action& chosen);
 void add_update(CLI::App& app, environment& env, action& chosen);

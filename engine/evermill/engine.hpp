@@ -51,6 +51,15 @@ enum class engine_mode : unsigned char {
   inspect, ///< describe, list, history and stored results only: a snapshot, nothing is started, locked or written
 };
 
+/// A queue of activities that this process serves. Attempts wait in it, first in first out, while its limits or the
+/// backends' have no room for them.
+struct task_queue_options {
+  std::string name;            ///< as in activity_options::task_queue; "default": of the activities that name none
+  unsigned concurrency = 0;    ///< attempts that run at once; 0: as many as the backends take
+  double rate_per_second = 0;  ///< attempts that start per second, in the long run; 0: no limit
+  unsigned burst = 1;          ///< with a rate: attempts that may start at once after a pause; at least 1
+};
+
 struct engine_options {
   engine_mode mode = engine_mode::run;
   /// Created where it does not exist; belongs to one engine at a time. Empty: everything is kept in memory and lost
@@ -64,6 +73,9 @@ struct engine_options {
   unsigned native_threads = 0;
   /// Processes that shell activities may run at once. 0: one per core.
   unsigned shell_processes = 0;
+  /// Task queues that are served here, and their limits. "default" is served in any case. Activities of other queues wait,
+  /// without cost, for a process that serves theirs (and for their schedule_to_start and schedule_to_close).
+  std::vector<task_queue_options> task_queues;
   /// An instance that has had nothing to do for this long leaves memory and is replayed when next needed.
   std::chrono::milliseconds passivate_after{10'000};
   /// At most this many instances are kept in memory by each partition; the longest idle ones leave first.
@@ -81,7 +93,7 @@ struct engine_options {
 enum class engine_errc {
   invalid_argument,   ///< an id, name or option that can't be
   unknown_workflow,   ///< no workflow of that name is registered
-  not_found,          ///< no instance has that workflow id
+  not_found,          ///< no instance has that workflow id, no open attempt that token
   already_exists,     ///< the workflow id is taken by an execution with another definition or input
   closed,             ///< the execution has ended
   locked,             ///< another process has the data directory open
@@ -157,6 +169,12 @@ struct execution_description {
     std::uint32_t attempt = 1;
     std::optional<failure> last_failure;
     std::chrono::sys_time<std::chrono::microseconds> not_before{};  ///< of the current attempt; epoch: at once
+    std::string task_queue;           ///< "default" unless its options name another
+    std::string token;                ///< names the current attempt: engine::complete_activity
+    bool dispatched = true;           ///< false: no process that has had the directory open could run the attempt
+    bool completed_elsewhere = false; ///< activity_context::complete_later
+    bool cancel_requested = false;    ///< and its end is waited for
+    std::optional<payload> heartbeat_details;  ///< the newest that are durable
   };
   struct open_timer {
     std::uint64_t started_seq = 0;
@@ -279,6 +297,20 @@ class engine {
   void terminate(std::string_view workflow_id, std::string_view reason = {});
   /// "Look again": safe to repeat. A stuck or unserved execution is tried anew.
   void taint(std::string_view workflow_id);
+
+  // --- activities that are completed from elsewhere (activity_context::complete_later). `token` is what that gave, or the
+  // dispatch id of any open attempt. All answer when that is durable (a heartbeat's details: at the latest after 0.8 of the
+  // heartbeat timeout, or a minute), and throw not_found for a token that is not current: the attempt has ended, timed
+  // out, was canceled, or another one has followed; invalid_argument for what is no token.
+
+  void complete_activity(std::string_view token, payload result = {});
+  /// The attempt has failed; another one follows where the activity's retry policy allows it.
+  void fail_activity(std::string_view token, const failure& why);
+  /// The attempt was canceled, because that was asked for, or for reasons of its own; no other follows.
+  void cancel_activity(std::string_view token);
+  /// The attempt is alive. True: its cancellation was requested and is waited for. (Where it is not waited for, the token is
+  /// not current any more.)
+  bool heartbeat_activity(std::string_view token, std::optional<payload> details = {});
 
   /// Waits for the end of the execution (following continue-as-new).
   execution_end wait(std::string_view workflow_id);

@@ -313,6 +313,15 @@ std::size_t partition_rig::rows(storage::family f) const {
   return count;
 }
 
+messages::OpenActivity partition_rig::open_activity(const std::string& workflow_id) const {
+  const auto work = storage::find_open_work(*store_, own, run_number(header(workflow_id)->run_number()));
+  if (!work || !*work || (*work)->activities.size() != 1) {
+    ADD_FAILURE() << "not one activity with a row";
+    return {};
+  }
+  return (*work)->activities.front().second;
+}
+
 void partition_rig::corrupt_row(storage::family f) {
   const auto row = store_->scan(f, "", "");
   ASSERT_TRUE(row->valid());

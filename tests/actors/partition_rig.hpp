@@ -59,6 +59,11 @@ class partition_rig : public partition_ports {
   /// Goes to the time of the tick that was asked for and rings it. False: none was.
   bool tick();
   void advance(std::chrono::microseconds by) { time_ += by; }
+  /// The time of the tick that was asked for.
+  std::optional<timestamp> next_tick() const { return tick_at_; }
+  /// Random numbers from here on are of all sizes.
+  void skip_random() { random_ += 0x9e3779b97f4a7c15; }
+  queue::position published() const { return published_; }
   /// The process dies and a new one opens the store: a new boot, and a new queue unless that is elsewhere.
   void restart(crash how = crash::loses_queue);
   void restart_with(const registry& definitions, crash how = crash::loses_queue);
@@ -92,6 +97,8 @@ class partition_rig : public partition_ports {
   std::vector<std::string> events(run_number run) const;
   messages::PartitionState state() const;
   std::size_t rows(storage::family f) const;
+  /// The row of the only activity of the workflow's run that has one.
+  messages::OpenActivity open_activity(const std::string& workflow_id) const;
   /// Spoils the first row of the family.
   void corrupt_row(storage::family f);
   /// Every journal is gapless, and nothing in it is closed twice.

@@ -45,6 +45,31 @@ task<int> asks(context ctx, int n) { co_return co_await ctx.call(ask, n); }
 task<int> asks_once(context ctx, int n) { co_return co_await ctx.call(ask_once, n); }
 task<int> asks_patiently(context ctx, int n) { co_return co_await ctx.call(ask_patiently, n); }
 
+task<int> asks_as_told(context ctx, int n) { co_return co_await ctx.call(ask.with(ask_options), n); }
+
+task<int> asks_until_told(context ctx, int n) {
+  future<int> answer = ctx.call(ask.with(ask_options), n);
+  future<int> told = ctx.wait(number);
+  const std::size_t first = co_await race(answer, told);
+  if (first == 1) answer.cancel();
+  int result = 0;
+  try {
+    result = co_await std::move(answer);
+  } catch (const canceled_error&) {
+    result = -1;
+  } catch (const activity_error&) {
+    result = -2;
+  }
+  co_return result;
+}
+
+task<int> abandons_then_reads(context ctx, int n) {
+  future<int> answer = ctx.call(ask.with(ask_options), n);
+  co_await ctx.wait(number);
+  answer.cancel();
+  co_return co_await ctx.wait(number);
+}
+
 task<int> asks_then_reads(context ctx, int n) {
   co_await ctx.call(ask, n);
   co_return co_await ctx.wait(number);
@@ -112,6 +137,8 @@ task<int> other_rounds(context ctx, std::vector<int>) {
 
 }  // namespace
 
+activity_options ask_options;
+
 const registry& test_workflows() {
   static const registry all_of_them = [] {
     registry r;
@@ -123,6 +150,9 @@ const registry& test_workflows() {
     r.add("asks", asks);
     r.add("asks_once", asks_once);
     r.add("asks_patiently", asks_patiently);
+    r.add("asks_as_told", asks_as_told);
+    r.add("asks_until_told", asks_until_told);
+    r.add("abandons_then_reads", abandons_then_reads);
     r.add("asks_then_reads", asks_then_reads);
     r.add("steps", steps);
     r.add("everything_at_once", everything_at_once);

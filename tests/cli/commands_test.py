@@ -80,6 +80,30 @@ class ExitCodes(ProgramTest):
         self.run_program("signal", "p", "approval", '"Ada"')
         self.assertEqual(self.end_of(process)[0], 0)
 
+    def test_an_activity_is_completed_from_elsewhere(self):
+        def token(workflow_id):
+            self.wait_until(lambda: self.status(workflow_id)["activities"][0].get("completed_elsewhere"))
+            return self.status(workflow_id)["activities"][0]["token"]
+
+        running = self.start_program("run", "waits_elsewhere", "--id", "here")
+        self.wait_until(self.has_socket)
+        there = token("here")
+        beat = self.run_program("activity", "heartbeat", there, '{"done":40}')
+        self.assertEqual(beat.stdout, '{"cancel_requested":false}\n')
+        self.run_program("activity", "complete", there, '{"ok":true}')
+        self.assertEqual(self.end_of(running)[:2], (0, '{"ok":true}\n'))
+        refused = self.run_program("activity", "complete", there, "1", code=2)
+        self.assertIn("no attempt of that token is open", refused.stderr)
+        self.assertIn("no activity token", self.run_program("activity", "cancel", "order-1", code=2).stderr)
+
+        process = self.start_program("run", "waits_elsewhere", "--id", "later")
+        self.wait_until(self.has_socket)
+        later = token("later")
+        self.park(process)
+        self.run_program("activity", "fail", later, "--type", "Refused", "--message", "no stock", "--non-retryable")
+        done = self.run_program("run", "waits_elsewhere", "--id", "later", code=1)
+        self.assertIn("no stock", done.stderr)
+
     def test_parked_by_interruption_and_resumed(self):
         for number, by in enumerate((signal.SIGINT, signal.SIGTERM)):
             workflow_id = f"p{number}"

@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 constexpr activity<int(int)> append{.name = "append"};
 constexpr activity<int()> process_id{.name = "process_id"};
 constexpr activity<int()> fails_at_first{.name = "fails_at_first", .options = {.retry = {.initial_interval = 1h}}};
+constexpr activity<nlohmann::json()> elsewhere{.name = "elsewhere", .options = {.schedule_to_close = 24h}};
 constexpr signal<std::string> approval{.name = "approval"};
 constexpr signal<nlohmann::json> anything{.name = "anything"};
 
@@ -61,6 +62,12 @@ task<int> sleeps_long(context ctx) {
 
 task<int> retries(context ctx) {
   int value = co_await ctx.call(fails_at_first);
+  co_return value;
+}
+
+/// What somebody outside says.
+task<nlohmann::json> waits_elsewhere(context ctx) {
+  nlohmann::json value = co_await ctx.call(elsewhere);
   co_return value;
 }
 
@@ -127,7 +134,9 @@ int main(int argc, char** argv) {
   add(definitions, "appends", appends);
   add(definitions, "changes", changes);
   add(definitions, "sums", sums);
+  add(definitions, "waits_elsewhere", waits_elsewhere);
   definitions.add(append, append_line);
+  definitions.add(elsewhere, [](activity_context& about) { return nlohmann::json(about.complete_later()); });
   definitions.add(process_id, [] { return static_cast<int>(::getpid()); });
   definitions.add(fails_at_first, []() -> int { throw application_error("NotYet", "not at the first attempt"); });
   return evermill::main(argc, argv, definitions);

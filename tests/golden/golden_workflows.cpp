@@ -33,6 +33,17 @@ inline constexpr signal<nlohmann::json> approval{.name = "approval"};
 inline constexpr signal<> hurry{.name = "hurry"};
 inline constexpr child_workflow<int(int)> shipment{.name = "shipment"};
 
+inline constexpr activity<int(int)> transcode{
+    .name = "transcode",
+    .options = {.retry = {.jitter = 0.25, .non_retryable = {"Damaged", "Forbidden"}},
+                .schedule_to_start = 1min,
+                .schedule_to_close = 2h,
+                .heartbeat = 30s,
+                .cancellation = activity_cancellation::wait_cancellation_completed,
+                .task_queue = "gpu"}};
+inline constexpr activity<int(int)> left_alone{
+    .name = "left alone", .options = {.cancellation = activity_cancellation::abandon}};
+
 /// What happened to the activity, without regard to how.
 task<std::string> outcome_of_pack(context ctx, int n) {
   std::string said;
@@ -44,6 +55,30 @@ task<std::string> outcome_of_pack(context ctx, int n) {
   } catch (const canceled_error&) {
     said = "canceled";
   }
+  co_return said;
+}
+
+/// One activity ends at each limit; the last is canceled and waited for, while another one is left alone.
+task<std::string> limits(context ctx) {
+  std::string said;
+  for (int i = 0; i < 3; ++i) {
+    try {
+      co_await ctx.call(transcode, i);
+    } catch (const activity_error& error) {
+      said += error.why().type + ", ";
+    }
+  }
+  future<int> alone = ctx.call(left_alone, 4);
+  future<int> waited_for = ctx.call(transcode, 5);
+  co_await ctx.wait(hurry);
+  alone.cancel();
+  waited_for.cancel();
+  try {
+    co_await std::move(waited_for);
+  } catch (const canceled_error&) {
+    said += "canceled";
+  }
+  co_await ctx.wait(hurry);
   co_return said;
 }
 
@@ -270,6 +305,37 @@ exported_run play_activities(const registry& from) {
   return p.finished();
 }
 
+exported_run play_limits(const registry& from) {
+  player p(from, "golden-limits", "limits", run_number(11), {});
+  using kind = messages::Failure;
+  for (const auto& [which, type] : {std::pair(kind::SCHEDULE_TO_START, "ScheduleToStartTimeout"),
+                                    std::pair(kind::SCHEDULE_TO_CLOSE, "ScheduleToCloseTimeout"),
+                                    std::pair(kind::HEARTBEAT, "HeartbeatTimeout")}) {
+    p.event([&](auto& e) {
+      auto& timed_out = *e.mutable_activity_task_timed_out();
+      timed_out.set_scheduled_seq(p.last_of(messages::Event::kActivityTaskScheduled));
+      set_attempt(*timed_out.mutable_attempt(), 3);
+      timed_out.mutable_failure()->set_kind(which);
+      timed_out.mutable_failure()->set_type(type);
+      timed_out.mutable_failure()->mutable_cause()->set_type("Busy");
+      timed_out.mutable_failure()->mutable_cause()->set_next_retry_delay_us(5'000'000);
+    });
+  }
+  const std::uint64_t waited_for = p.last_of(messages::Event::kActivityTaskScheduled);
+  p.signal("hurry", "");
+  p.event([&](auto& e) {
+    e.mutable_activity_task_completed()->set_scheduled_seq(waited_for - 1);  // the one that was left alone
+    set_attempt(*e.mutable_activity_task_completed()->mutable_attempt(), 1);
+    e.mutable_activity_task_completed()->mutable_result()->set_data("4");
+  });
+  p.event([&](auto& e) {
+    e.mutable_activity_task_canceled()->set_scheduled_seq(waited_for);
+    set_attempt(*e.mutable_activity_task_canceled()->mutable_attempt(), 1);
+  });
+  p.signal("hurry", "");
+  return p.finished();
+}
+
 exported_run play_steps_and_timers(const registry& from) {
   player p(from, "golden-steps-and-timers", "steps_and_timers", run_number(2), {});
   p.run_step();
@@ -353,6 +419,7 @@ std::vector<exported_run> play_ends(const registry& from) {
 registry definitions() {
   registry all;
   all.add("activities", activities);
+  all.add("limits", limits);
   all.add("steps_and_timers", steps_and_timers);
   all.add("children", children);
   all.add("is_canceled", is_canceled);
@@ -364,7 +431,7 @@ registry definitions() {
 
 std::vector<journal_file> make_journals() {
   const registry all = definitions();
-  return {{"activities", {play_activities(all)}}, {"steps_and_timers", {play_steps_and_timers(all)}},
+  return {{"activities", {play_activities(all)}}, {"limits", {play_limits(all)}}, {"steps_and_timers", {play_steps_and_timers(all)}},
           {"children", {play_children(all)}},     {"canceled", {play_cancel(all)}},
           {"continued", play_continue(all)},      {"ends", play_ends(all)}};
 }

@@ -43,6 +43,19 @@ class attempt_ends {
       changed_.notify_all();
     };
   }
+  tasks::on_attempt_heartbeat heartbeat_recorder() {
+    return [this](const task_ptr& task, std::optional<messages::Payload> details) {
+      std::lock_guard lock(mutex_);
+      heartbeats_[task->scheduled_seq()].push_back(details ? details->data() : "");
+      changed_.notify_all();
+    };
+  }
+  /// The first `count` heartbeats that were passed on of the task with this seq.
+  std::vector<std::string> heartbeats(std::uint64_t seq, std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return heartbeats_[seq].size() >= count; });
+    return heartbeats_[seq];
+  }
   /// The end of the task with this seq, as soon as it is there.
   tasks::attempt_end of(std::uint64_t seq) {
     std::unique_lock lock(mutex_);
@@ -63,6 +76,7 @@ class attempt_ends {
   std::condition_variable changed_;
   std::map<std::uint64_t, tasks::attempt_end> ends_;
   std::map<std::uint64_t, int> reports_;
+  std::map<std::uint64_t, std::vector<std::string>> heartbeats_;
 };
 
 template <class T>

@@ -46,6 +46,7 @@ struct NativeBackend : testing::Test {
     tasks::native_options options;
     options.threads = threads;
     options.time = &time;
+    options.on_heartbeat = ends.heartbeat_recorder();
     return tasks::make_native_backend(known, options, ends.recorder());
   }
   static task_ptr task(const char* type, std::uint64_t seq, std::int64_t timeout_us = 0) {
@@ -117,6 +118,118 @@ TEST_F(NativeBackend, TellsARunningFunctionThatItIsCanceled) {
   backend->cancel(dispatch_id_of(*task("wait_for_stop", 1)));
   EXPECT_TRUE(std::holds_alternative<tasks::canceled>(ends.of(1).how));
   EXPECT_EQ(result_of<int>(ends.of(2)), 42);
+}
+
+TEST_F(NativeBackend, GivesUpAFunctionThatIsNotHeardOf) {
+  known.add(activity<void()>{.name = "beat_twice"}, [this](activity_context& about) {
+    about.heartbeat(std::string("a"));
+    about.heartbeat("b");
+    holding.release();
+    release.acquire();
+    about.heartbeat("c");  // too late
+  });
+  auto watched = std::make_shared<messages::ActivityTask>(*task("beat_twice", 1));
+  watched->mutable_options()->set_heartbeat_us(10'000'000);
+  const auto backend = make(1);
+  backend->run({watched});
+  holding.acquire();
+  time.advance(7s);
+  EXPECT_TRUE(ends.reports().empty());
+  time.advance(3s);
+  const tasks::attempt_end end = ends.of(1);
+  const auto* how = std::get_if<tasks::timed_out>(&end.how);
+  ASSERT_NE(how, nullptr);
+  EXPECT_EQ(how->which, tasks::timed_out::limit::heartbeat);
+  release.release();
+  backend->stop(10s);
+  EXPECT_EQ(ends.heartbeats(1, 2), (std::vector<std::string>{"\"a\"", "\"b\""}));
+}
+
+TEST_F(NativeBackend, AFailureBringsTheNewestDetails) {
+  known.add(activity<void()>{.name = "beat_and_fail"}, [](activity_context& about) {
+    for (int i = 1; i <= 3; ++i) about.heartbeat(i);
+    throw application_error("Busy", "later").retry_after(1500us);
+  });
+  const auto backend = make(1);
+  backend->run({task("beat_and_fail", 1)});
+  EXPECT_EQ(failure_of(ends.of(1)).next_retry_delay, 1500us);
+  EXPECT_EQ(ends.of(1).heartbeat_details->data(), "3");
+  EXPECT_EQ(ends.heartbeats(1, 1), std::vector<std::string>{"1"});
+  backend->stop(10s);
+  EXPECT_EQ(time.alarms(), 0U);
+}
+
+TEST_F(NativeBackend, AFunctionSeesWhatIsKnownOfItsAttempt) {
+  activity_info seen;
+  std::optional<int> details;
+  known.add(activity<void()>{.name = "look"}, [&](activity_context& about) {
+    seen = about.info();
+    details = about.heartbeat_details<int>();
+  });
+  auto looked = std::make_shared<messages::ActivityTask>(*task("look", 1, 5'000'000));
+  looked->set_run_id("run-1");
+  looked->set_scheduled_us(77);
+  looked->mutable_options()->set_heartbeat_us(9'000'000);
+  looked->mutable_options()->set_task_queue("gpu");
+  looked->mutable_heartbeat_details()->set_data("40");
+  const auto backend = make(1);
+  backend->run({looked});
+  ends.of(1);
+  EXPECT_EQ(seen.run_id, "run-1");
+  EXPECT_EQ(seen.attempt, 3U);
+  EXPECT_EQ(seen.scheduled_at, from_micros(77));
+  EXPECT_EQ(seen.heartbeat_timeout, 9s);
+  EXPECT_EQ(seen.start_to_close_timeout, 5s);
+  EXPECT_EQ(seen.task_queue, "gpu");
+  EXPECT_EQ(details, 40);
+}
+
+TEST_F(NativeBackend, AFunctionMaySayThatItIsCompletedLater) {
+  std::string token;
+  known.add(activity<int()>{.name = "later"}, [&](activity_context& about) {
+    token = about.complete_later();
+    return 0;
+  });
+  const auto backend = make(1);
+  backend->run({task("later", 1, 5'000'000), task("later", 2)});
+  EXPECT_TRUE(std::holds_alternative<tasks::completes_later>(ends.of(1).how));
+  EXPECT_EQ(tasks::parse_dispatch_id(token), dispatch_id_of(*task("later", 1)));
+  EXPECT_EQ(failure_of(ends.of(2)).type, "NoTimeout");
+  EXPECT_TRUE(failure_of(ends.of(2)).non_retryable);
+}
+
+TEST_F(NativeBackend, WhatAFunctionGivesAfterItWasAskedToStopCounts) {
+  known.add(activity<int(int)>{.name = "obey"}, [this](activity_context& about, int) -> int {
+    permits stopped;
+    const std::stop_callback told(about.stop_token(), [&] { stopped.release(); });
+    holding.release();
+    stopped.acquire();
+    if (about.info().dispatch_id.starts_with("1.2.1.")) return 5;
+    throw canceled_error();
+  });
+  const auto backend = make(2);
+  backend->run({task("obey", 1), task("obey", 2), task("twice", 3)});
+  holding.acquire();
+  holding.acquire();
+  for (const std::uint64_t seq : {3U, 1U, 2U}) backend->request_stop(dispatch_id_of(*task("obey", seq)));
+  EXPECT_EQ(result_of<int>(ends.of(1)), 5);
+  EXPECT_TRUE(std::holds_alternative<tasks::canceled>(ends.of(2).how));
+  EXPECT_TRUE(std::holds_alternative<tasks::canceled>(ends.of(3).how)) << "it had not started";
+}
+
+TEST_F(NativeBackend, OnlyWhatHasNotStartedExpires) {
+  const auto backend = make(1);
+  backend->run({task("hold", 1), task("twice", 2)});
+  holding.acquire();
+  backend->expire(dispatch_id_of(*task("hold", 1)));
+  backend->expire(dispatch_id_of(*task("twice", 2)));
+  const tasks::attempt_end end = ends.of(2);
+  const auto* how = std::get_if<tasks::timed_out>(&end.how);
+  ASSERT_NE(how, nullptr);
+  EXPECT_EQ(how->which, tasks::timed_out::limit::schedule_to_start);
+  EXPECT_EQ(ends.of(2).started_us, 0);
+  release.release();
+  EXPECT_EQ(result_of<int>(ends.of(1)), 1);
 }
 
 TEST_F(NativeBackend, DropsACanceledTaskThatHasNotStarted) {

@@ -31,6 +31,7 @@ struct ShellBackend : testing::Test {
       (heard[task.scheduled_seq()] += text).resize(std::min<std::size_t>(heard[task.scheduled_seq()].size(), 1'000));
       changed.notify_all();
     };
+    options.on_heartbeat = ends.heartbeat_recorder();
     return tasks::make_shell_backend(options, ends.recorder());
   }
   static task_ptr task(const shell_command& command, std::uint64_t seq = 1, std::int64_t timeout_us = 0) {
@@ -124,8 +125,8 @@ TEST_F(ShellBackend, LeaksNoDescriptorIntoTheProcess) {
   const int given = inherited_descriptors();
   shell_command command;
   command.script = "ls /proc/self/fd | wc -l";
-  // Three streams and the directory that ls reads.
-  EXPECT_EQ(run(command).stdout_text, std::to_string(4 + given) + "\n");
+  // Three streams, the one for heartbeats, and the directory that ls reads.
+  EXPECT_EQ(run(command).stdout_text, std::to_string(5 + given) + "\n");
 }
 
 TEST_F(ShellBackend, FailsOnANonZeroExitWithTheResultAsDetails) {
@@ -232,6 +233,73 @@ TEST_F(ShellBackend, KillsAFloodThatIgnoresTheRequestToEnd) {
   first_line();
   backend->cancel(dispatch_id_of(*script("")));
   EXPECT_TRUE(std::holds_alternative<tasks::canceled>(ends.of(1).how));
+}
+
+TEST_F(ShellBackend, LinesOnTheHeartbeatDescriptorAreHeartbeats) {
+  const auto backend = make();
+  backend->run({script("echo '{\"done\": 1}' >&$EVERMILL_HEARTBEAT_FD; echo half-way \\\"there >&3; exec 3>&-; echo x")});
+  const tasks::attempt_end end = ends.of(1);
+  EXPECT_EQ(result_of<shell_result>(end).stdout_text, "x\n");
+  EXPECT_EQ(ends.heartbeats(1, 1), std::vector<std::string>{"{\"done\": 1}"});
+  EXPECT_EQ(end.heartbeat_details->data(), R"("half-way \"there")");
+}
+
+TEST_F(ShellBackend, TheNextAttemptFindsTheDetails) {
+  auto next = std::make_shared<messages::ActivityTask>(*script("echo \"$EVERMILL_HEARTBEAT_DETAILS\""));
+  next->mutable_heartbeat_details()->set_data("{\"done\":1}");
+  const auto backend = make();
+  backend->run({next, script("echo \"${EVERMILL_HEARTBEAT_DETAILS-none}\"", 2)});
+  EXPECT_EQ(result_of<shell_result>(ends.of(1)).stdout_text, "{\"done\":1}\n");
+  EXPECT_EQ(result_of<shell_result>(ends.of(2)).stdout_text, "none\n");
+}
+
+TEST_F(ShellBackend, ALineThatIsTooLongIsCut) {
+  const auto backend = make();
+  backend->run({script("head -c 40000 /dev/zero | tr '\\0' a >&3; echo >&3; echo 2 >&3")});
+  ends.of(1);
+  EXPECT_EQ(ends.heartbeats(1, 1).front().size(), 16 * 1024 + 2U);
+  EXPECT_EQ(ends.of(1).heartbeat_details->data(), "2");
+}
+
+TEST_F(ShellBackend, EndsAProcessThatIsNotHeardOf) {
+  auto silent = std::make_shared<messages::ActivityTask>(*script("echo 1 >&3; echo go; exec sleep 1000"));
+  silent->mutable_options()->set_heartbeat_us(10'000'000);
+  const auto backend = make();
+  backend->run({silent});
+  ends.heartbeats(1, 1);
+  time.advance(10s);
+  const tasks::attempt_end end = ends.of(1);
+  const auto* how = std::get_if<tasks::timed_out>(&end.how);
+  ASSERT_NE(how, nullptr);
+  EXPECT_EQ(how->which, tasks::timed_out::limit::heartbeat);
+}
+
+TEST_F(ShellBackend, AProcessThatIsAskedToStopMayStillGiveAResult) {
+  const auto backend = make();
+  backend->run({script("trap 'echo last; exit 0' TERM; echo go; while :; do sleep 0.01; done", 1),
+                script("echo go; exec sleep 1000", 2)});
+  first_line(1);
+  first_line(2);
+  backend->request_stop(dispatch_id_of(*script("", 1)));
+  backend->request_stop(dispatch_id_of(*script("", 2)));
+  EXPECT_EQ(result_of<shell_result>(ends.of(1)).stdout_text, "go\nlast\n");
+  EXPECT_TRUE(std::holds_alternative<tasks::canceled>(ends.of(2).how)) << "it was ended by the signal";
+}
+
+TEST_F(ShellBackend, OnlyWhatHasNotStartedExpires) {
+  const auto backend = make(1);
+  backend->run({script("trap 'exit 0' TERM; echo go; while :; do sleep 0.01; done", 1), script("true", 2)});
+  first_line();
+  backend->expire(dispatch_id_of(*script("", 1)));
+  backend->expire(dispatch_id_of(*script("", 2)));
+  const tasks::attempt_end end = ends.of(2);
+  const auto* how = std::get_if<tasks::timed_out>(&end.how);
+  ASSERT_NE(how, nullptr);
+  EXPECT_EQ(how->which, tasks::timed_out::limit::schedule_to_start);
+  EXPECT_EQ(ends.of(2).started_us, 0);
+  EXPECT_EQ(ends.reports().size(), 1U);
+  backend->request_stop(dispatch_id_of(*script("", 1)));
+  EXPECT_TRUE(std::holds_alternative<tasks::completed>(ends.of(1).how));
 }
 
 TEST_F(ShellBackend, KillsWhatTheProcessLeavesBehind) {

@@ -21,5 +21,14 @@ TEST(DispatchId, NamesTheAttemptAndTheKeyDoesNot) {
   EXPECT_EQ(idempotency_key(first), idempotency_key(second));
 }
 
+TEST(DispatchId, IsReadBackAndNothingElseIs) {
+  const dispatch_id id{65535, 1ULL << 60, 4, 4'000'000'000, 9};
+  EXPECT_EQ(parse_dispatch_id(to_string(id)), id);
+  for (const char* text : {"", "1.2.3.4", "1.2.3.4.5.", "1.2.3.4.5.6", " 1.2.3.4.5", "1.2.3.-4.5", "65536.2.3.4.5",
+                           "1.2.3.4294967296.5", "1.2.3.4.99999999999999999999", "1..3.4.5", "a.b.c.d.e"}) {
+    EXPECT_EQ(parse_dispatch_id(text), std::nullopt) << text;
+  }
+}
+
 }  // namespace
 }  // namespace evermill::tasks

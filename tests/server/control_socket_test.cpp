@@ -28,9 +28,18 @@ task<std::string> waits(context ctx) {
   co_return what;
 }
 
+constexpr activity<std::string()> elsewhere{.name = "elsewhere", .options = {.schedule_to_close = 1h}};
+
+task<std::string> waits_elsewhere(context ctx) {
+  std::string what = co_await ctx.call(elsewhere);
+  co_return what;
+}
+
 registry definitions() {
   registry all;
   all.add("waits", waits);
+  all.add("waits_elsewhere", waits_elsewhere);
+  all.add(elsewhere, [](activity_context& about) { return about.complete_later(); });
   return all;
 }
 
@@ -70,7 +79,7 @@ TEST_F(ControlSocket, CarriesEveryRequest) {
   serve();
   const auto there = client();
   EXPECT_EQ(there->status().process_id, ::getpid());
-  EXPECT_THAT(there->status().workflow_types, ElementsAre("waits"));
+  EXPECT_THAT(there->status().workflow_types, ElementsAre("waits", "waits_elsewhere"));
   EXPECT_FALSE(there->start("waits", {}, {.id = "w"}).existed);
   EXPECT_TRUE(there->start("waits", {}, {.id = "w"}).existed);
   there->taint("w");
@@ -90,6 +99,29 @@ TEST_F(ControlSocket, CarriesEveryRequest) {
   const execution_end end = wait(*there, "t");
   EXPECT_EQ(end.status, execution_status::terminated);
   EXPECT_EQ(end.cause.value().message, "enough");
+}
+
+TEST_F(ControlSocket, CarriesReportsOnActivities) {
+  serve();
+  const auto there = client();
+  there->start("waits_elsewhere", {}, {.id = "w"});
+  const std::string token = there->describe("w").activities.at(0).token;
+  EXPECT_FALSE(there->report_activity(token, activity_heartbeat{json_payload("40")}));
+  EXPECT_EQ(there->describe("w").activities.at(0).heartbeat_details, json_payload("40"));
+  EXPECT_EQ(there->describe("w").activities.at(0).task_queue, "default");
+  EXPECT_TRUE(there->describe("w").activities.at(0).dispatched);
+  there->report_activity(token, activity_completed{json_payload("\"done\"")});
+  EXPECT_EQ(wait(*there, "w").result, json_payload("\"done\""));
+  EXPECT_EQ(code_of([&] { there->report_activity(token, activity_canceled{}); }), control_errc::not_found);
+  EXPECT_EQ(code_of([&] { there->report_activity("w", failure{}); }), control_errc::invalid_argument);
+
+  there->start("waits_elsewhere", {}, {.id = "f"});
+  failure why{failure_kind::application, "Refused", "no", {}, true, nullptr};
+  there->report_activity(there->describe("f").activities.at(0).token, why);
+  EXPECT_EQ(wait(*there, "f").cause.value().cause->type, "Refused");
+  there->start("waits_elsewhere", {}, {.id = "c"});
+  there->report_activity(there->describe("c").activities.at(0).token, activity_canceled{});
+  EXPECT_EQ(wait(*there, "c").cause.value().cause->kind, failure_kind::canceled);
 }
 
 TEST_F(ControlSocket, CarriesErrors) {

@@ -153,10 +153,28 @@ void simulation::check_attempts(const run_id& id, const durable_journal& journal
       const bool missing = f.failure().kind() == messages::Failure::NOT_REGISTERED;
       check(f.scheduled_seq(), f.attempt(), "failed " + f.failure().message(), lost || missing);
     } else if (e.has_activity_task_timed_out()) {
-      check(e.activity_task_timed_out().scheduled_seq(), e.activity_task_timed_out().attempt(), "timed out", false);
+      const auto& t = e.activity_task_timed_out();
+      const bool by_partition = t.failure().kind() == messages::Failure::SCHEDULE_TO_CLOSE;
+      if (by_partition) check_deadline(id, journal, t.scheduled_seq(), turn.time_us());
+      check(t.scheduled_seq(), t.attempt(), "timed out", by_partition);
     } else if (e.has_activity_task_canceled()) {
       check(e.activity_task_canceled().scheduled_seq(), e.activity_task_canceled().attempt(), "canceled", false);
     }
+  }
+}
+
+void simulation::check_deadline(const run_id& id, const durable_journal& journal, std::uint64_t scheduled,
+                                std::int64_t at_us) {
+  record_.count("schedule-to-close exceeded");
+  std::uint64_t last = 0;
+  for (const messages::TurnRecord& turn : journal.turns) {
+    last += static_cast<std::uint64_t>(turn.events_size());
+    if (last < scheduled) continue;
+    const std::int64_t limit = journal.event(scheduled)->activity_task_scheduled().options().schedule_to_close_us();
+    if (limit == 0 || at_us < turn.time_us() + limit) {
+      record_.finding(name_of(id, journal) + ": activity " + std::to_string(scheduled) + " timed out before its time");
+    }
+    return;
   }
 }
 

@@ -23,6 +23,8 @@ activity<std::int64_t(std::int64_t)> work_as(const node& n) {
   options.start_to_close = std::chrono::microseconds(n.micros);
   options.retry.max_attempts = static_cast<std::uint32_t>(n.attempts);
   options.retry.initial_interval = std::chrono::microseconds(first_interval_us);
+  options.retry.non_retryable = {fatal_type};
+  options.schedule_to_close = std::chrono::microseconds(schedule_to_close_us(n.id));
   return work.with(options);
 }
 

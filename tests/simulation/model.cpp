@@ -293,6 +293,8 @@ class walker {
       const auto& scheduled = command(E::kActivityTaskScheduled).activity_task_scheduled();
       expect(scheduled.input().data() == std::to_string(n.id), "another activity is scheduled");
       expect(scheduled.options().start_to_close_us() == n.micros, "the activity has another limit");
+      expect(scheduled.options().schedule_to_close_us() == schedule_to_close_us(n.id),
+             "the activity has another schedule-to-close");
       expect(scheduled.options().retry().max_attempts() == n.attempts, "the activity has another retry policy");
       return open(cell::kind::call, {});
     }

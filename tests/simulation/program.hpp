@@ -53,6 +53,17 @@ inline constexpr std::size_t long_text = 1000;
 /// The retry intervals of every activity.
 inline constexpr std::int64_t first_interval_us = 50'000;
 
+/// A failure of this type is not tried again.
+inline constexpr std::string_view fatal_type = "Fatal";
+
+// What "call" does besides follows from its id, so that it costs the generator no choice.
+/// Schedule-to-close; 0: none.
+inline constexpr std::int64_t schedule_to_close_us(std::int64_t id) { return id % 5 == 4 ? 1'500'000 : 0; }
+/// Its attempts say how far they have come.
+inline constexpr bool heartbeats(std::int64_t id) { return id % 3 == 1; }
+/// What its attempts give comes from elsewhere.
+inline constexpr bool completes_elsewhere(std::int64_t id) { return id % 7 == 3; }
+
 /// A random program of at most about thirty leaves.
 program generate_program(const chooser& choose);
 

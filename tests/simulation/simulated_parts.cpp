@@ -6,6 +6,7 @@
 
 #include "actors/node.hpp"
 #include "actors/run.hpp"
+#include "program.hpp"
 #include "storage/rows.hpp"
 
 namespace evermill::simulation {
@@ -153,6 +154,13 @@ void simulated_backend::check_durable(const messages::ActivityTask& task) {
   if (row != nullptr && row->attempt() == task.attempt() && to_micros(time_.now()) < row->not_before_us()) {
     record_.finding(name + " is dispatched before its time");
   }
+  if (row != nullptr && row->attempt() == task.attempt()) {
+    if (row->last_failure().type() == fatal_type) record_.finding(name + " follows a failure that is not tried again");
+    if (row->heartbeat_details().data() != task.heartbeat_details().data()) {
+      record_.finding(name + " has other heartbeat details than are durable");
+    }
+    if (task.has_heartbeat_details()) record_.count("attempt with heartbeat details");
+  }
   const bool first = row == nullptr && task.attempt() == 1 && task.dispatch_boot() == scheduled.dispatch_boot();
   const bool later = row != nullptr && row->attempt() == task.attempt() && row->dispatch_boot() == task.dispatch_boot();
   const auto closes = [&](const messages::TurnRecord& turn) {
@@ -184,11 +192,12 @@ void simulated_backend::set_alive(bool alive) {
   running_.clear();
 }
 
-void simulated_backend::report(queue::decision_queue& queue, const attempt& which, tasks::outcome how) {
+void simulated_backend::report(queue::decision_queue& queue, const attempt& which, tasks::outcome how,
+                               std::optional<messages::Payload> heartbeat_details) {
   const tasks::dispatch_id id = tasks::dispatch_id_of(*which.task);
   record_.trace("report " + tasks::to_string(id) + " " + describe(how));
   reported_.emplace(id, describe(how));
-  actors::node::publish_attempt_end(queue, {which.task, which.started_us, std::move(how)});
+  actors::node::publish_attempt_end(queue, {which.task, which.started_us, std::move(how), std::move(heartbeat_details)});
 }
 
 bool simulated_backend::has_reported(const tasks::dispatch_id& id, const std::string& how) const {
@@ -198,6 +207,7 @@ bool simulated_backend::has_reported(const tasks::dispatch_id& id, const std::st
 std::string simulated_backend::describe(const tasks::outcome& how) {
   if (const auto* completed = std::get_if<tasks::completed>(&how)) return "completed " + completed->result->data();
   if (const auto* failed = std::get_if<tasks::failed>(&how)) return "failed " + failed->failure.message();
+  if (std::holds_alternative<tasks::completes_later>(how)) return "completes later";
   return std::holds_alternative<tasks::timed_out>(how) ? "timed out" : "canceled";
 }
 

@@ -80,6 +80,9 @@ class simulated_backend final : public tasks::task_backend {
   bool serves(std::string_view) const override { return serves_; }
   void run(std::vector<std::shared_ptr<const messages::ActivityTask>> tasks) override;
   void cancel(const tasks::dispatch_id& id) override;
+  void request_stop(const tasks::dispatch_id& id) override { cancel(id); }
+  /// What it has, it has started.
+  void expire(const tasks::dispatch_id&) override {}
   void stop(std::chrono::milliseconds) override {}
 
   /// A boot begins or ends; what ran in the one before is lost, but may still report.
@@ -91,9 +94,12 @@ class simulated_backend final : public tasks::task_backend {
   void set_serves(bool serves) { serves_ = serves; }
 
   std::vector<attempt>& running() { return running_; }
+  /// Whose functions have returned, with what is still to be told of them. They outlive the process.
+  std::vector<std::pair<attempt, tasks::outcome>>& elsewhere() { return elsewhere_; }
   std::vector<attempt>& lost() { return lost_; }
   /// Reports an end; the journal may name it from now on.
-  void report(queue::decision_queue& queue, const attempt& which, tasks::outcome how);
+  void report(queue::decision_queue& queue, const attempt& which, tasks::outcome how,
+              std::optional<messages::Payload> heartbeat_details = {});
 
   /// Has an attempt with this id reported this end?
   bool has_reported(const tasks::dispatch_id& id, const std::string& how) const;
@@ -111,6 +117,7 @@ class simulated_backend final : public tasks::task_backend {
   bool serves_ = true;
   std::vector<attempt> running_;
   std::vector<attempt> lost_;
+  std::vector<std::pair<attempt, tasks::outcome>> elsewhere_;
   std::set<tasks::dispatch_id> dispatched_;
   std::set<std::pair<tasks::dispatch_id, std::string>> reported_;
 };

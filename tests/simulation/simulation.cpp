@@ -265,7 +265,9 @@ bool simulation::happen() {
   if (which < 78 && !calm_ && settings_.faults && !backend_.lost().empty()) {
     return end_an_attempt(backend_.lost(), true), true;
   }
-  const bool busy = !backend_.running().empty() || !steps_.empty() || !plan_.empty() || disk_is_busy();
+  if (which >= 90 && !backend_.elsewhere().empty()) return complete_elsewhere(), true;
+  const bool busy = !backend_.running().empty() || !backend_.elsewhere().empty() || !steps_.empty() || !plan_.empty() ||
+                    disk_is_busy();
   if (!clock_.next_alarm() && !busy) return false;
   advance_clock();
   return true;
@@ -297,10 +299,37 @@ void simulation::end_an_attempt(std::vector<simulated_backend::attempt>& from, b
   from.erase(from.begin() + static_cast<std::ptrdiff_t>(which));
   const tasks::outcome how = some_outcome(ended);
   if (lost) record_.count("fault: report of a lost attempt");
-  backend_.report(*queue_, ended, how);
+  const std::int64_t id = std::stoll(ended.task->input().data());
+  if (completes_elsewhere(id) && std::holds_alternative<tasks::completed>(how)) {
+    record_.count("attempt completes elsewhere");
+    backend_.elsewhere().emplace_back(ended, how);
+    return backend_.report(*queue_, ended, tasks::completes_later{});
+  }
+  backend_.report(*queue_, ended, how, heartbeats(id) ? say_how_far(ended, how) : std::nullopt);
   if (calm_ || !settings_.faults || !chance(5)) return;
   record_.count("fault: repeated report");
   backend_.report(*queue_, ended, how);
+}
+
+/// A heartbeat that is passed on, or one that comes with the end.
+std::optional<messages::Payload> simulation::say_how_far(const simulated_backend::attempt& which,
+                                                         const tasks::outcome& how) {
+  messages::Payload details;
+  details.set_data(std::to_string(next_text_++));
+  if (!std::holds_alternative<tasks::failed>(how)) {
+    record_.count("heartbeat");
+    actors::node::publish_heartbeat(*queue_, *which.task, details);
+    return std::nullopt;
+  }
+  record_.count("heartbeat with the end");
+  return details;
+}
+
+void simulation::complete_elsewhere() {
+  auto& waiting = backend_.elsewhere();
+  const auto [attempt, how] = std::move(waiting.front());
+  waiting.erase(waiting.begin());
+  backend_.report(*queue_, attempt, how);
 }
 
 tasks::outcome simulation::some_outcome(const simulated_backend::attempt& which) {
@@ -314,7 +343,10 @@ tasks::outcome simulation::some_outcome(const simulated_backend::attempt& which)
     messages::Failure failure;
     failure.set_type("Refused");
     failure.set_message("refusal " + std::to_string(next_text_++));
-    failure.set_non_retryable(chance(20));
+    if (chance(20)) {
+      failure.set_non_retryable(next_text_ % 2 == 0);
+      if (next_text_ % 2 == 1) failure.set_type(std::string(fatal_type));
+    }
     return tasks::failed{std::move(failure)};
   }
   if (r < 22 && which.task->options().start_to_close_us() > 0) {
@@ -338,7 +370,7 @@ void simulation::run_a_step() {
 void simulation::advance_clock() {
   const timestamp soon = clock_.now() + std::chrono::microseconds(1 + below(100'000));
   const auto alarm = clock_.next_alarm();
-  const bool idle = backend_.running().empty() && steps_.empty() && plan_.empty();
+  const bool idle = backend_.running().empty() && backend_.elsewhere().empty() && steps_.empty() && plan_.empty();
   timestamp to = alarm && (idle || chance(50)) ? std::max(*alarm, clock_.now()) : soon;
   if (disk_is_busy()) to = std::min(to, disk_busy_until_);
   record_.trace("clock " + std::to_string(to_micros(to)));

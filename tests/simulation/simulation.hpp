@@ -69,6 +69,8 @@ class simulation {
   void send_next_request();
   void end_an_attempt(std::vector<simulated_backend::attempt>& from, bool lost);
   tasks::outcome some_outcome(const simulated_backend::attempt& which);
+  std::optional<messages::Payload> say_how_far(const simulated_backend::attempt& which, const tasks::outcome& how);
+  void complete_elsewhere();
   void run_a_step();
   void advance_clock();
 
@@ -100,6 +102,7 @@ class simulation {
   void check_parent_close(const run_id& id, const durable_journal& journal, const durable_journal& parent,
                           const messages::StartChildWorkflowExecutionInitiated& initiated);
   void check_attempts(const run_id& id, const durable_journal& journal);
+  void check_deadline(const run_id& id, const durable_journal& journal, std::uint64_t scheduled, std::int64_t at_us);
   void check_replay(const run_id& id, const durable_journal& journal);
   void check_continuation(const run_id& id, const durable_journal& journal);
   void check_left_over_rows();
