@@ -23,7 +23,7 @@ namespace evermill::actors {
 
 /// What a caller who sent a decision event is told, once that is durable.
 struct answer {
-  enum class outcome : std::uint8_t { accepted, already_exists, not_found, closed, unavailable };
+  enum class outcome : std::uint8_t { accepted, already_exists, not_found, closed, conflict, unavailable };
   outcome what = outcome::accepted;
   std::string workflow_id;
   std::string run_id;

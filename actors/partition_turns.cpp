@@ -93,6 +93,9 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
       }
       disarm({it->second, r.number, it->first, r.workflow_id});
     };
+    const auto erase_task = [&](std::uint64_t created) {
+      storage::erase_human_task(gathering_.batch, options_.id, r.number, event_seq(created));
+    };
     switch (event.event_case()) {
       case E::kActivityTaskScheduled:
         schedule_activity(r, seq, first, *event.mutable_activity_task_scheduled());
@@ -125,6 +128,19 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
       case E::kRequestCancelChildWorkflowExecutionInitiated:
         cancel_child(r, event.request_cancel_child_workflow_execution_initiated());
         break;
+      case E::kHumanTaskCreated:
+        r.open.apply(seq, first, event);
+        put_human_task(r, seq);
+        continue;
+      case E::kHumanTaskAssigned:
+        r.open.apply(seq, first, event);
+        put_human_task(r, event_seq(event.human_task_assigned().created_seq()));
+        continue;
+      case E::kHumanTaskCompleted: erase_task(event.human_task_completed().created_seq()); break;
+      case E::kHumanTaskCanceled: erase_task(event.human_task_canceled().created_seq()); break;
+      case E::kLockRequested: ask_lock(r, seq, event.lock_requested()); break;
+      case E::kLockReleased: release_lock(r, event_seq(event.lock_released().requested_seq())); break;
+      case E::kLockAssigned: assign_lock(event.lock_assigned()); break;
       default: break;
     }
     r.open.apply(seq, first, event);
@@ -346,6 +362,10 @@ void partition::close_run(run& r, event_seq turn_first, messages::Event& end) {
       gathering_.out.cancellations.push_back({tasks::dispatch_id_of(*activity.task), activity.task->activity_type()});
     }
   }
+  for (const auto& [created, task] : r.open.human_tasks) {
+    storage::erase_human_task(gathering_.batch, options_.id, r.number, created);
+  }
+  for (const auto& [requested, lock] : r.open.locks) release_lock(r, requested);
   r.open = {};
   if (r.has_inbox) {
     auto rows = storage::scan_parked(store_, options_.id, r.number);

@@ -30,6 +30,7 @@ struct origin {
   std::uint64_t lane_number = 0;
   std::uint64_t reply_token = 0;
   std::optional<std::uint64_t> parked_index;  ///< its row in the inbox
+  bool about_human_task = false;  ///< refused where it is not open any more
 };
 
 struct retry_key {
@@ -52,12 +53,25 @@ struct open_activity {
   std::shared_ptr<const messages::ActivityTask> task;
 };
 
-/// What a run has asked for and not got, as its journal says. Pure: the same events give the same state.
+struct open_human_task {
+  messages::HumanTask row;
+  bool closing = false;  ///< its answer is on the way to the instance
+};
+
+/// A lock that is waited for or held.
+struct open_lock {
+  std::string id;  ///< the lock's workflow id
+  bool granted = false;
+};
+
+/// What a run has asked for and not got, or got and not given back, as its journal says. Pure: the same events give the same state.
 struct open_commands {
   std::map<event_seq, open_activity> activities;
   std::map<event_seq, timestamp> timers;
   std::map<event_seq, std::string> children;  ///< workflow ids
   std::set<event_seq> steps;
+  std::map<event_seq, open_human_task> human_tasks;
+  std::map<event_seq, open_lock> locks;
 
   void apply(event_seq seq, event_seq turn_first, const messages::Event& event);
 };

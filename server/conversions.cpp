@@ -15,6 +15,7 @@ code to_code(control_errc errc) {
     case control_errc::not_found: return code::NOT_FOUND;
     case control_errc::already_exists: return code::ALREADY_EXISTS;
     case control_errc::closed: return code::FAILED_PRECONDITION;
+    case control_errc::conflict: return code::ABORTED;
     case control_errc::overloaded: return code::RESOURCE_EXHAUSTED;
     case control_errc::storage: return code::DATA_LOSS;
     case control_errc::stopped:
@@ -39,6 +40,7 @@ control_error to_error(const grpc::Status& status, const std::string& who) {
     case code::NOT_FOUND: return {control_errc::not_found, message};
     case code::ALREADY_EXISTS: return {control_errc::already_exists, message};
     case code::FAILED_PRECONDITION: return {control_errc::closed, message};
+    case code::ABORTED: return {control_errc::conflict, message};
     case code::RESOURCE_EXHAUSTED: return {control_errc::overloaded, message};
     case code::DATA_LOSS: return {control_errc::storage, message};
     case code::UNAVAILABLE:

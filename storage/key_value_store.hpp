@@ -25,8 +25,9 @@ enum class family : std::uint8_t {
   timers = 5,       ///< ordered by time
   outbox = 6,       ///< messages to partitions, until acknowledged
   inbox = 7,        ///< decision events parked for instances that take no turns
+  human_tasks = 8,  ///< one row per open human task
 };
-inline constexpr std::size_t family_count = 8;
+inline constexpr std::size_t family_count = 9;
 
 enum class storage_errc {
   io,              ///< the disk or the operating system refused; the outcome of a write is unknown

@@ -12,7 +12,8 @@ namespace evermill::storage {
 namespace {
 
 constexpr std::array<std::string_view, family_count> names = {"description", "partitions", "instances", "journal",
-                                                              "open_work",   "timers",     "outbox",    "inbox"};
+                                                              "open_work",   "timers",     "outbox",    "inbox",
+                                                              "human_tasks"};
 constexpr std::string_view description_key = "description";
 constexpr char run_row = 0;
 constexpr char activity_row = 1;
@@ -152,6 +153,13 @@ storage_result<stored_row> parse_row(family f, std::string_view key, std::string
         to.run = parts.run();
         to.index = parts.number();
         return to.event;
+      });
+    case family::human_tasks:
+      return p.as<human_task_row>([](human_task_row& to, key_reader& parts) -> auto& {
+        to.partition = parts.partition();
+        to.run = parts.run();
+        to.created = parts.event();
+        return to.task;
       });
   }
   return unexpected(malformed_key().error());

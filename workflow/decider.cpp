@@ -36,6 +36,12 @@ identity identity_of(const E& e) {
     case E::kRequestCancelChildWorkflowExecutionInitiated:
       return {e.event_case(), {}, e.request_cancel_child_workflow_execution_initiated().initiated_seq()};
     case E::kStepScheduled: return {e.event_case(), e.step_scheduled().name()};
+    case E::kHumanTaskCreated: return {e.event_case(), e.human_task_created().name()};
+    case E::kHumanTaskCanceled: return {e.event_case(), {}, e.human_task_canceled().created_seq()};
+    case E::kLockRequested: return {e.event_case(), e.lock_requested().name()};
+    case E::kLockReleased: return {e.event_case(), {}, e.lock_released().requested_seq()};
+    case E::kLockAssigned:
+      return {e.event_case(), {}, e.lock_assigned().requested_seq(), e.lock_assigned().workflow_id()};
     default: return {e.event_case()};
   }
 }

@@ -8,6 +8,7 @@
 #include <typeinfo>
 
 #include "base/text.hpp"
+#include "workflow/lock_keeper.hpp"
 #include "workflow/registry_data.hpp"
 
 namespace evermill {
@@ -25,6 +26,10 @@ registry::registry() : data_(std::make_shared<detail::registry_data>()) {}
 
 void registry::add_workflow(workflow_definition definition) {
   check_name("workflow", definition.name);
+  if (workflow::locks::is_reserved(definition.name)) {
+    throw std::invalid_argument("a workflow can't be named \"" + definition.name + "\": names that begin with \"" +
+                                std::string(workflow::locks::reserved_prefix) + "\" are evermill's own");
+  }
   definition.owner = data_.get();
   const std::string name = definition.name;
   const void* const function = definition.function;
@@ -54,7 +59,8 @@ void registry::add_activity(std::string_view name,
 
 const workflow_definition* registry::find_workflow(std::string_view name) const {
   const auto it = data_->workflows.find(name);
-  return it == data_->workflows.end() ? nullptr : &it->second;
+  if (it != data_->workflows.end()) return &it->second;
+  return name == workflow::locks::definition().name ? &workflow::locks::definition() : nullptr;
 }
 
 const activity_definition* registry::find_activity(std::string_view name) const {

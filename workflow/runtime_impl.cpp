@@ -9,6 +9,7 @@
 #include "base/random.hpp"
 #include "base/text.hpp"
 #include "workflow/conversions.hpp"
+#include "workflow/lock_keeper.hpp"
 #include "workflow/registry_data.hpp"
 
 namespace evermill::detail {
@@ -87,6 +88,10 @@ cell_ref runtime::schedule_activity(std::string_view name, const activity_option
 cell_ref runtime::start_child(std::string_view type, std::optional<std::string_view> id, payload&& input) {
   check_name("child workflow's name", type);
   if (id) check_name("child's workflow id", *id);
+  if (id && workflow::locks::is_reserved(*id)) {
+    throw std::invalid_argument("a child's workflow id can't begin with \"" + std::string(workflow::locks::reserved_prefix) +
+                                "\": such ids are evermill's own");
+  }
   check_size("input of a child workflow", input);
   auto& initiated = *add_command().mutable_start_child_workflow_execution_initiated();
   initiated.set_workflow_type(std::string(type));
@@ -162,6 +167,8 @@ void runtime::cancel_command(const cell& c) {
       if (c.seq != 0) add_command().mutable_timer_canceled()->set_started_seq(c.seq);
       return;
     case cell::kind::step: return;  // runs to its end
+    case cell::kind::human_task: add_command().mutable_human_task_canceled()->set_created_seq(c.seq); return;
+    case cell::kind::lock: release_lock(c.seq); return;
   }
 }
 
@@ -258,6 +265,8 @@ std::optional<runtime::closing> runtime::closed_by(const messages::Event& decisi
     case E::kStartChildWorkflowExecutionFailed:
       return closing{kind::child, decision.start_child_workflow_execution_failed().initiated_seq()};
     case E::kMarkerRecorded: return closing{kind::step, decision.marker_recorded().scheduled_seq()};
+    case E::kHumanTaskCompleted: return closing{kind::human_task, decision.human_task_completed().created_seq()};
+    case E::kLockGranted: return closing{kind::lock, decision.lock_granted().requested_seq()};
     default: return std::nullopt;
   }
 }
@@ -273,6 +282,10 @@ bool runtime::concerns(const messages::Event& decision) const {
     case E::kWorkflowExecutionStarted: return root_ == nullptr;
     case E::kWorkflowExecutionSignaled:
     case E::kWorkflowExecutionCancelRequested: return root_ != nullptr;
+    case E::kHumanTaskAssigned: {
+      const auto it = open_.find(decision.human_task_assigned().created_seq());
+      return it != open_.end() && it->second->what == cell::kind::human_task;
+    }
     default: return false;
   }
 }
@@ -336,6 +349,8 @@ void runtime::apply(const messages::Event& decision) {
       return fail_child(decision.start_child_workflow_execution_failed().initiated_seq(),
                         from_message(decision.start_child_workflow_execution_failed().failure()));
     case E::kMarkerRecorded: return on_marker(decision.marker_recorded());
+    case E::kHumanTaskCompleted: return on_answer(decision.human_task_completed());
+    case E::kLockGranted: return on_lock(decision.lock_granted().requested_seq());
     default: return;
   }
 }
@@ -429,7 +444,8 @@ void runtime::close_open_commands() {
   for (const auto& [seq, c] : timed_waits_) pending.push_back(c);
   std::sort(pending.begin(), pending.end(), [](const cell_ref& a, const cell_ref& b) { return a->seq < b->seq; });
   for (const cell_ref& c : pending) {
-    if (c->what == cell::kind::timer || c->what == cell::kind::signal || c->what == cell::kind::activity) {
+    if (c->what == cell::kind::timer || c->what == cell::kind::signal || c->what == cell::kind::activity ||
+        c->what == cell::kind::human_task) {
       cancel_command(*c.get());
     }
   }

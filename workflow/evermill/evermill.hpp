@@ -8,6 +8,8 @@
 #include "evermill/exceptions.hpp"
 #include "evermill/future.hpp"
 #include "evermill/handles.hpp"
+#include "evermill/human_task.hpp"
+#include "evermill/lock.hpp"
 #include "evermill/log_level.hpp"
 #include "evermill/registry.hpp"
 #include "evermill/task.hpp"
