@@ -284,7 +284,8 @@ std::vector<run_id> judge::standing_still(std::uint64_t since_look) const {
   std::vector<run_id> found;
   const std::set<run_id> parents = parents_of_open_runs();
   for (const run_id& id : open()) {
-    if (last_turn_at_.at(id) <= since_look && !parents.contains(id)) found.push_back(id);
+    if (last_turn_at_.at(id) > since_look || parents.contains(id)) continue;
+    if (predict(id, *journals_.find(id)).awaited_signals.empty()) found.push_back(id);
   }
   return found;
 }

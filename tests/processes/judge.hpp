@@ -31,7 +31,8 @@ class judge {
   std::vector<run_id> open() const;
   /// The requests without which open runs can't go on.
   std::vector<std::pair<std::string, std::string>> awaited_signals() const;
-  /// Runs that have had no turn since that look and have no open child that could be to blame.
+  /// Runs that have had no turn since that look and wait neither for an open child nor for a signal, which
+  /// somebody has to get through first.
   std::vector<run_id> standing_still(std::uint64_t since_look) const;
   std::uint64_t looks() const { return looks_; }
 

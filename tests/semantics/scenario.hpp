@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -33,6 +34,11 @@ class client {
   virtual execution_description describe(const std::string& id) = 0;
   /// Of the current run.
   virtual std::vector<history_event> history(const std::string& id) = 0;
+  virtual std::vector<human_task_summary> human_tasks() = 0;
+  virtual void claim(const std::string& task_id, const std::string& by) = 0;
+  virtual void delegate(const std::string& task_id, const std::string& by, const std::string& to) = 0;
+  virtual void complete(const std::string& task_id, const std::string& by, payload answer) = 0;
+  virtual std::vector<lock_description> locks() = 0;
   /// Returns when `reached` holds. Virtual time passes only where nothing else can happen.
   virtual void until(const std::function<bool()>& reached) = 0;
   /// The process ends and another begins, perhaps with other code.
@@ -55,6 +61,11 @@ class client {
   /// Asks for the cancellation unless that was done, or the execution has ended.
   void cancel_once(const std::string& id);
   void terminate_once(const std::string& id);
+
+  /// The open task of this execution, when there is one; nothing when it has ended before.
+  std::optional<human_task_summary> task_of(const std::string& id);
+  /// Does the run hold this lock, or wait for it, by the lock's own account?
+  bool is_known_to_lock(const std::string& lock, const std::string& id);
 
   bool exists(const std::string& id);
   bool ended(const std::string& id) { return describe(id).status != execution_status::running; }
@@ -85,6 +96,13 @@ const std::vector<scenario>& scenarios();
 std::vector<scenario> activity_scenarios();
 std::vector<scenario> waiting_scenarios();
 std::vector<scenario> ending_scenarios();
+std::vector<scenario> human_task_scenarios();
+std::vector<scenario> lock_scenarios();
+
+/// For scripts: throws, and so fails the run, where `holds` is false.
+inline void require(bool holds, const std::string& what) {
+  if (!holds) throw std::runtime_error(what);
+}
 
 /// Counts an effect outside the engine. `what` says which; `key` tells repetitions of one from another one. Neither has a
 /// space. Thread-safe.
