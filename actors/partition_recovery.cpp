@@ -46,7 +46,7 @@ storage::storage_result<void> partition::recover_everything(std::function<void()
     }
   }
   if (auto lanes = recover_lanes(); !lanes) return lanes;
-  recovery_.emplace(run_number(state->open_work_watermark()), last_run_);
+  recovery_ = recovery{run_number(state->open_work_watermark()), last_run_, {}};
   if (auto done = recover_chunk(); !done) return done;
   if (planted(bug::drop_timer_at_recovery)) timer_scan_.fire_at = ports_.now();
   set_tick();

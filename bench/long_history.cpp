@@ -36,7 +36,9 @@ task<std::uint64_t> many_steps(context ctx, std::uint64_t steps) {
 
 /// When some of the steps ran.
 struct marks {
-  std::uint64_t steps;
+  explicit marks(std::uint64_t count) : steps(count) {}
+
+  const std::uint64_t steps;
   std::atomic<steady::rep> first{0}, tenth{0}, ninth_tenth{0}, last{0};
   void pass(std::uint64_t step) {
     const auto now = steady::now().time_since_epoch().count();

@@ -91,8 +91,10 @@ std::uint32_t description_version() {
 /// The line of formats.txt for this version; "" where there is none.
 std::string known(const std::string& what) {
   std::ifstream in(std::string(GOLDEN_DIRECTORY) + "/formats.txt");
+  std::string prefix(what);
+  prefix += ' ';
   for (std::string line; std::getline(in, line);) {
-    if (line.starts_with(what + " ")) return line.substr(what.size() + 1);
+    if (line.starts_with(prefix)) return line.substr(prefix.size());
   }
   return "";
 }

@@ -58,6 +58,7 @@ void judge::look(bool dead, const std::vector<request>& acknowledged) {
   for (const run_id& id : moved) {
     last_turn_at_[id] = looks_;
     const journal& of = *journals_.find(id);
+    if (const auto parent = parent_of(of)) last_turn_at_[*parent] = looks_;  // which has something to wait for until now
     if (!is_program(of)) continue;
     const prediction p = predict(id, of);
     if (!p.mismatch.empty()) finding(name_of(id, of) + " is not what its program does: " + p.mismatch + text_of(of));
@@ -269,13 +270,16 @@ std::vector<std::pair<std::string, std::string>> judge::awaited_signals() const 
   return found;
 }
 
+std::optional<run_id> judge::parent_of(const journal& of) const {
+  if (!of.start().has_parent()) return std::nullopt;
+  const messages::ParentExecution& parent = of.start().parent();
+  return run_id{actors::partition_of(parent.workflow_id(), journals_.partitions()).value, parent.run_number()};
+}
+
 std::set<run_id> judge::parents_of_open_runs() const {
   std::set<run_id> found;
   for (const run_id& id : open()) {
-    const auto& start = journals_.find(id)->start();
-    if (!start.has_parent()) continue;
-    found.insert({actors::partition_of(start.parent().workflow_id(), journals_.partitions()).value,
-                  start.parent().run_number()});
+    if (const auto parent = parent_of(*journals_.find(id))) found.insert(*parent);
   }
   return found;
 }

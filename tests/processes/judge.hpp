@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -67,6 +68,7 @@ class judge {
   void check_parent(const run_id& id, const journal& of);
   void check_continuation(const run_id& id, const journal& of);
   void check_that_nothing_changed();
+  std::optional<run_id> parent_of(const journal& of) const;
   std::set<run_id> parents_of_open_runs() const;
 
   journals journals_;
