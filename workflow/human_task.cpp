@@ -14,7 +14,7 @@ namespace {
 std::string utc(std::chrono::sys_time<std::chrono::microseconds> time) {
   const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
   std::tm parts{};
-  gmtime_r(&seconds, &parts);
+  gmtime_r(&seconds, &parts);  // style: the parts of a given time, no clock
   char text[40];
   return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
