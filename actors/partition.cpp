@@ -7,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "base/planted.hpp"
+#include "workflow/lock_keeper.hpp"
 
 namespace evermill::actors {
 namespace {
@@ -16,6 +17,10 @@ constexpr std::size_t poll_limit = 512;
 bool is_child_of(const run& r, const messages::ParentExecution& parent) {
   return r.parent && r.parent->workflow_id() == parent.workflow_id() && r.parent->run_number() == parent.run_number() &&
          r.parent->initiated_seq() == parent.initiated_seq();
+}
+
+bool is_about_human_task(const messages::Event& event) {
+  return event.has_human_task_assigned() || event.has_human_task_completed();
 }
 
 bool is_request_of_a_client(const messages::Event& event) {
@@ -199,6 +204,10 @@ void partition::route_event(const messages::DecisionEvent& event, const origin& 
   run* r = load_header(event.workflow_id());
   if (failed_) return;
   if (r == nullptr) {
+    if (from.lane_source && workflow::locks::is_lock(event.workflow_id())) {  // its first user
+      messages::Event first = event.event();
+      return start_run(event.workflow_id(), workflow::locks::start_with(std::move(first)), from);
+    }
     return refuse(from, event.workflow_id(), answer::outcome::not_found,
                   "no execution has the workflow id \"" + event.workflow_id() + "\"");
   }
@@ -208,8 +217,15 @@ void partition::route_event(const messages::DecisionEvent& event, const origin& 
     return forget(*r);
   }
   if (event.run_number() != 0 && run_number(event.run_number()) != r->number) {
-    handled(from);
+    refuse(from, event.workflow_id(), answer::outcome::closed, "that run of \"" + event.workflow_id() + "\" has ended");
     return forget(*r);
+  }
+  if (is_about_human_task(event.event())) {
+    if (!admit_human_task(*r, event.event(), from)) return;
+    origin about = from;
+    about.about_human_task = true;
+    messages::Event copy = event.event();
+    return deliver(*r, std::move(copy), about);
   }
   if (event.has_parent()) {
     if (!r->state_known && !restore_state(*r)) return;
@@ -358,7 +374,11 @@ void partition::on_report(instance_report&& report) {
     } else if (const auto refusal = report.refusals.find(at); refusal != report.refusals.end()) {
       refuse_update(r, std::move(refusal->second), from);
     } else {
-      tell(from, answer{answer::outcome::accepted, r.workflow_id, {}, false, {}});
+      if (from.about_human_task) {
+        refuse(from, r.workflow_id, answer::outcome::closed, "the human task is not open any more: it was withdrawn");
+      } else {
+        tell(from, answer{answer::outcome::accepted, r.workflow_id, {}, false, {}});
+      }
       unpark(r, from);
       handled(from);
     }

@@ -168,6 +168,15 @@ class partition {
   void tell_parent(const run& r, const messages::Event& end);
   void update_open_work(run& r);
   void send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event);
+
+  // human tasks and locks: partition_human_tasks.cpp, partition_locks.cpp
+  bool admit_human_task(run& r, const messages::Event& event, const origin& from);
+  bool note_parked_requests(run& r);
+  void put_human_task(run& r, event_seq created);
+  void ask_lock(const run& r, event_seq requested, const messages::LockRequested& request);
+  void release_lock(const run& r, event_seq requested);
+  void assign_lock(const messages::LockAssigned& assigned);
+  void tell_lock(const run& r, event_seq requested, const std::string& lock_id, bool release, std::uint32_t permits);
   storage::storage_result<void> recover_chunk();
   run* recover_named(run_number number);
   storage::storage_result<void> recover_parked_results(run& r);

@@ -35,6 +35,7 @@ struct answer {
     already_exists,
     not_found,
     closed,
+    conflict,
     unavailable,
     refused,  ///< by the workflow's code, which says why in `code`
     blocked,  ///< the execution takes no turns

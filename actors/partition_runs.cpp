@@ -308,7 +308,7 @@ bool partition::restore_state(run& r) {
   }
   r.open = std::move(open);
   r.state_known = true;
-  return true;
+  return note_parked_requests(r);
 }
 
 void partition::touch(run& r) {

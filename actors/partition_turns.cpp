@@ -70,6 +70,9 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
       }
       disarm({it->second, r.number, it->first, r.workflow_id});
     };
+    const auto erase_task = [&](std::uint64_t created) {
+      storage::erase_human_task(gathering_.batch, options_.id, r.number, event_seq(created));
+    };
     switch (event.event_case()) {
       case E::kWorkflowExecutionStarted: set_deadline(r, event.workflow_execution_started()); break;
       case E::kActivityTaskScheduled:
@@ -97,6 +100,19 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
       case E::kRequestCancelChildWorkflowExecutionInitiated:
         cancel_child(r, event.request_cancel_child_workflow_execution_initiated());
         break;
+      case E::kHumanTaskCreated:
+        r.open.apply(seq, first, event);
+        put_human_task(r, seq);
+        continue;
+      case E::kHumanTaskAssigned:
+        r.open.apply(seq, first, event);
+        put_human_task(r, event_seq(event.human_task_assigned().created_seq()));
+        continue;
+      case E::kHumanTaskCompleted: erase_task(event.human_task_completed().created_seq()); break;
+      case E::kHumanTaskCanceled: erase_task(event.human_task_canceled().created_seq()); break;
+      case E::kLockRequested: ask_lock(r, seq, event.lock_requested()); break;
+      case E::kLockReleased: release_lock(r, event_seq(event.lock_released().requested_seq())); break;
+      case E::kLockAssigned: assign_lock(event.lock_assigned()); break;
       default: break;
     }
     r.open.apply(seq, first, event);
@@ -299,6 +315,10 @@ void partition::close_run(run& r, event_seq turn_first, messages::Event& end) {
     if (!goes_on) tell_backend(activity, attempt_cancellation::kind::cancel);
   }
   if (!end.has_workflow_execution_continued_as_new()) close_children(r);
+  for (const auto& [created, task] : r.open.human_tasks) {
+    storage::erase_human_task(gathering_.batch, options_.id, r.number, created);
+  }
+  for (const auto& [requested, lock] : r.open.locks) release_lock(r, requested);
   r.open = {};
   if (r.has_inbox) {
     auto rows = storage::scan_parked(store_, options_.id, r.number);

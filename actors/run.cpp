@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include "workflow/lock_keeper.hpp"
 
 namespace evermill::actors {
 
@@ -38,6 +39,34 @@ void open_commands::apply(event_seq seq, event_seq turn_first, const messages::E
     case E::kTimerCanceled: timers.erase(event_seq(event.timer_canceled().started_seq())); return;
     case E::kStepScheduled: steps.insert(seq); return;
     case E::kMarkerRecorded: steps.erase(event_seq(event.marker_recorded().scheduled_seq())); return;
+    case E::kHumanTaskCreated: {
+      const messages::HumanTaskCreated& created = event.human_task_created();
+      messages::HumanTask& row = human_tasks[seq].row;
+      row.set_name(created.name());
+      row.set_title(created.title());
+      row.set_assignee(created.assignee());
+      *row.mutable_candidate_groups() = created.candidate_groups();
+      row.set_created_us(created.created_us());
+      row.set_due_us(created.due_us());
+      row.set_turn_first(turn_first.value);
+      return;
+    }
+    case E::kHumanTaskAssigned: {
+      const auto task = human_tasks.find(event_seq(event.human_task_assigned().created_seq()));
+      if (task != human_tasks.end()) task->second.row.set_assignee(event.human_task_assigned().assignee());
+      return;
+    }
+    case E::kHumanTaskCompleted: human_tasks.erase(event_seq(event.human_task_completed().created_seq())); return;
+    case E::kHumanTaskCanceled: human_tasks.erase(event_seq(event.human_task_canceled().created_seq())); return;
+    case E::kLockRequested:
+      locks[seq].id = workflow::locks::id_of(event.lock_requested().name(), event.lock_requested().permits());
+      return;
+    case E::kLockGranted: {
+      const auto lock = locks.find(event_seq(event.lock_granted().requested_seq()));
+      if (lock != locks.end()) lock->second.granted = true;
+      return;
+    }
+    case E::kLockReleased: locks.erase(event_seq(event.lock_released().requested_seq())); return;
     case E::kStartChildWorkflowExecutionInitiated:
       children[seq] = {event.start_child_workflow_execution_initiated().workflow_id(),
                        event.start_child_workflow_execution_initiated().parent_close_policy()};

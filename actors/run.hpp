@@ -33,6 +33,7 @@ struct origin {
   std::optional<std::uint64_t> parked_index;  ///< its row in the inbox
   bool existed = false;        ///< a start that came to an execution that was there
   std::shared_ptr<const storage::request_name> request;  ///< set where the same request is not to be done twice
+  bool about_human_task = false;  ///< refused where it is not open any more
 };
 
 struct activity_key {
@@ -87,12 +88,25 @@ struct open_child {
 /// The start event of every run. A timer of this number is the run's deadline.
 inline constexpr event_seq start_seq(1);
 
-/// What a run has asked for and not got, as its journal says. Pure: the same events give the same state.
+struct open_human_task {
+  messages::HumanTask row;
+  bool closing = false;  ///< its answer is on the way to the instance
+};
+
+/// A lock that is waited for or held.
+struct open_lock {
+  std::string id;  ///< the lock's workflow id
+  bool granted = false;
+};
+
+/// What a run has asked for and not got, or got and not given back, as its journal says. Pure: the same events give the same state.
 struct open_commands {
   std::map<event_seq, open_activity> activities;
   std::map<event_seq, timestamp> timers;  ///< with the run's deadline, as that of `start_seq`
   std::map<event_seq, open_child> children;
   std::set<event_seq> steps;
+  std::map<event_seq, open_human_task> human_tasks;
+  std::map<event_seq, open_lock> locks;
 
   void apply(event_seq seq, event_seq turn_first, const messages::Event& event);
 };

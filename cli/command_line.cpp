@@ -92,6 +92,8 @@ int run_command_line(environment& env, std::vector<std::string> arguments) {
   add_cancel(app, env, chosen);
   add_terminate(app, env, chosen);
   add_taint(app, env, chosen);
+  add_tasks(app, env, chosen);
+  add_locks(app, env, chosen);
   add_export(app, env, chosen);
   add_import(app, env, chosen);
   add_replay(app, env, chosen);

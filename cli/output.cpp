@@ -78,6 +78,23 @@ json value_of(const listed_execution& row) {
   return object;
 }
 
+json value_of(const human_task_summary& task) {
+  json object = {{"task_id", task.task_id}, {"workflow_id", task.workflow_id}, {"name", task.name}, {"title", task.title}};
+  object["assignee"] = task.assignee.empty() ? json(nullptr) : json(task.assignee);
+  object["candidate_groups"] = task.candidate_groups;
+  object["created_at"] = iso_time(task.created_at);
+  if (task.due_at != time_point{}) object["due_at"] = iso_time(task.due_at);
+  return object;
+}
+
+json value_of(const std::vector<lock_description::user>& users) {
+  json list = json::array();
+  for (const auto& user : users) {
+    list.push_back({{"workflow_id", user.workflow_id}, {"run_number", user.run_number}, {"requested_seq", user.requested_seq}});
+  }
+  return list;
+}
+
 std::string formatted(time_point time, const char* format) {
   const std::time_t whole = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();  // also beyond 2262
   std::tm parts{};
@@ -108,6 +125,24 @@ std::string to_json(const failure& why, std::string_view status) {
   return line(object);
 }
 std::string to_json(const listed_execution& row) { return line(value_of(row)); }
+std::string to_json(const human_task_summary& task) { return line(value_of(task)); }
+
+std::string to_json(const human_task_description& task) {
+  json object = value_of(static_cast<const human_task_summary&>(task));
+  object["question"] = value_of(task.question);
+  const std::optional<payload> form = task.form_schema.empty() ? std::nullopt : std::optional(json_payload(task.form_schema));
+  object["form_schema"] = value_of(form);
+  return line(object);
+}
+
+std::string to_json(const lock_description& lock) {
+  return line({{"name", lock.name},
+               {"kind", lock.semaphore ? "semaphore" : "lock"},
+               {"permits", lock.permits},
+               {"holders", value_of(lock.holders)},
+               {"waiters", value_of(lock.waiters)},
+               {"workflow_id", lock.id}});
+}
 
 std::string to_json(const execution_description& about) {
   json object = value_of(listed_execution{about.workflow_id, about.run_id, about.workflow_type, about.status,

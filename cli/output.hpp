@@ -23,6 +23,10 @@ std::string to_json(const std::string& workflow_id, const execution_end& end);
 std::string to_json(const failure& why, std::string_view status);
 std::string to_json(const listed_execution& row);
 std::string to_json(const execution_description& about);
+std::string to_json(const human_task_summary& task);
+/// The same with "question" and "form_schema" (null where the task has none).
+std::string to_json(const human_task_description& task);
+std::string to_json(const lock_description& lock);
 
 /// "2026-05-01T12:00:00.000000Z"
 std::string iso_time(time_point time);

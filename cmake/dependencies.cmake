@@ -9,6 +9,7 @@ find_package(RocksDB REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(CAF 0.17 REQUIRED)
 find_package(PkgConfig REQUIRED)
+find_path(VALIJSON_INCLUDE_DIR valijson/validator.hpp REQUIRED)  # headers only, for engine/answer_check.cpp
 pkg_check_modules(tcmalloc REQUIRED IMPORTED_TARGET libtcmalloc_minimal)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 

@@ -10,8 +10,11 @@
 #include "actors/node.hpp"
 #include "engine/activity_requests.hpp"
 #include "engine/history_json.hpp"
+#include "engine/human_tasks.hpp"
 #include "engine/incarnation.hpp"
 #include "engine/inspection.hpp"
+#include "engine/locks.hpp"
+#include "engine/names.hpp"
 #include "engine/requests.hpp"
 #include "engine/supervisor.hpp"
 #include "engine/waiters.hpp"
@@ -357,6 +360,62 @@ std::vector<history_event> engine::history(std::string_view workflow_id, std::ui
                                            std::size_t limit) const {
   const auto now = impl_->current();
   return inspection::history(now->store(), now->partition_of(workflow_id), workflow_id, from_seq, limit);
+}
+
+std::vector<human_task_summary> engine::human_tasks(const human_task_filter& filter, std::string_view after,
+                                                    std::size_t limit) const {
+  const auto now = impl_->current();
+  const human_task_place last = after.empty() ? human_task_place() : parse_human_task_id(after);
+  run_number run = last.run;
+  event_seq created = last.created;
+  std::vector<human_task_summary> found;
+  std::uint32_t partition = after.empty() ? 0 : now->partition_of(last.workflow_id).value;
+  for (; partition < now->partitions() && found.size() < limit; ++partition, run = {}, created = {}) {
+    const partition_id id(static_cast<std::uint16_t>(partition));
+    for (auto& task : inspection::human_tasks(now->store(), id, filter, run, created, limit - found.size())) {
+      found.push_back(std::move(task));
+    }
+  }
+  return found;
+}
+
+human_task_description engine::describe_human_task(std::string_view task_id) const {
+  const auto now = impl_->current();
+  const human_task_place task = parse_human_task_id(task_id);
+  return inspection::describe_human_task(now->store(), now->partition_of(task.workflow_id), task);
+}
+
+void engine::claim_human_task(std::string_view task_id, std::string_view by, bool force) {
+  check_name("name of who claims the task", by);
+  impl_->request_and_wait(
+      requests::assign(parse_human_task_id(task_id), messages::HumanTaskAssigned::CLAIMED, by, by, force));
+}
+
+void engine::release_human_task(std::string_view task_id, std::string_view by, bool force) {
+  impl_->request_and_wait(
+      requests::assign(parse_human_task_id(task_id), messages::HumanTaskAssigned::RELEASED, by, "", force));
+}
+
+void engine::delegate_human_task(std::string_view task_id, std::string_view by, std::string_view assignee, bool force) {
+  check_name("name of who gets the task", assignee);
+  impl_->request_and_wait(
+      requests::assign(parse_human_task_id(task_id), messages::HumanTaskAssigned::DELEGATED, by, assignee, force));
+}
+
+void engine::complete_human_task(std::string_view task_id, std::string_view by, payload answer, bool force) {
+  check_answer(describe_human_task(task_id).form_schema, answer);
+  impl_->request_and_wait(requests::complete(parse_human_task_id(task_id), by, std::move(answer), force));
+}
+
+std::vector<lock_description> engine::locks(std::string_view after, std::size_t limit) const {
+  const auto now = impl_->current();
+  std::vector<lock_description> found;
+  std::uint32_t partition = after.empty() ? 0 : now->partition_of(after).value;
+  for (std::string from(after); partition < now->partitions() && found.size() < limit; ++partition, from.clear()) {
+    const partition_id id(static_cast<std::uint16_t>(partition));
+    for (auto& lock : inspection::locks(now->store(), id, from, limit - found.size())) found.push_back(std::move(lock));
+  }
+  return found;
 }
 
 std::shared_ptr<void> engine::follow(std::string_view workflow_id,

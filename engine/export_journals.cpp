@@ -8,6 +8,7 @@
 #include "engine/snapshot.hpp"
 #include "evermill/journals.hpp"
 #include "storage/rows.hpp"
+#include "workflow/lock_keeper.hpp"
 
 namespace evermill {
 namespace {
@@ -120,7 +121,9 @@ journal_counts export_journals(const std::filesystem::path& data_directory, cons
       const auto rows = must(storage::list_instances(*from.store, partition_id(p), after, page));
       if (rows.empty()) break;
       after = rows.back().workflow_id;
-      for (const storage::listed_instance& row : rows) to.write(partition_id(p), row.workflow_id, row.header);
+      for (const storage::listed_instance& row : rows) {
+        if (!workflow::locks::is_reserved(row.workflow_id)) to.write(partition_id(p), row.workflow_id, row.header);
+      }
     }
   }
   return to.counts();

@@ -10,6 +10,7 @@
 #include "evermill/journals.hpp"
 #include "storage/rocksdb_store.hpp"
 #include "storage/rows.hpp"
+#include "workflow/lock_keeper.hpp"
 
 namespace evermill {
 namespace {
@@ -100,6 +101,7 @@ class importer {
   void check(execution_reader& from, const execution_import& what) {
     const std::string& id = what.current().workflow_id;
     const partition_id partition = actors::partition_of(id, partitions_);
+    if (workflow::locks::is_reserved(id)) from.refuse(what, "is a lock, and those stay with the engine they are from");
     if (must(storage::find_header(store_, partition, id))) {
       throw engine_error(engine_errc::already_exists, "the data directory has an execution \"" + id +
                                                           "\" already; nothing was imported");
@@ -116,6 +118,10 @@ class importer {
     }
     if (!executions_.emplace(id, known{what.is_open(), parent_of(what)}).second) from.refuse(what, "is in the files twice");
     if (!what.is_open()) return;
+    if (!what.open.locks.empty()) {
+      from.refuse(what, "holds or waits for \"" + what.open.locks.begin()->second.id +
+                            "\", and locks stay behind; let it release the lock first, and export it again");
+    }
     for (const auto& [seq, child] : what.open.children) {
       awaited_.push_back({child.workflow_id, {id, what.current().run.value, seq.value}});
     }
@@ -194,6 +200,11 @@ class importer {
     const exported_run& run = what.current();
     for (const auto& [seq, fire_at] : what.open.timers) {
       storage::put_timer(batch, partition, {fire_at, run.run, seq, run.workflow_id});
+    }
+    for (const auto& [created, task] : what.open.human_tasks) {
+      messages::HumanTask row = task.row;
+      row.set_workflow_id(run.workflow_id);
+      storage::put_human_task(batch, partition, run.run, created, row);
     }
     for (const auto& [scheduled, activity] : run.activities) {
       storage::put_open_activity(batch, partition, run.run, scheduled, activity);

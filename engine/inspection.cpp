@@ -1,5 +1,6 @@
 #include "engine/inspection.hpp"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "storage/rows.hpp"
 #include "workflow/conversions.hpp"
 #include "workflow/decider.hpp"
+#include "workflow/lock_keeper.hpp"
 
 namespace evermill::inspection {
 namespace {
@@ -106,10 +108,22 @@ execution_description describe(const storage::key_value_store& store, partition_
 std::vector<listed_execution> list(const storage::key_value_store& store, partition_id partition,
                                    std::string_view after, std::size_t limit) {
   std::vector<listed_execution> found;
-  for (auto& row : must(storage::list_instances(store, partition, after, limit))) {
-    found.push_back({std::move(row.workflow_id), row.header.run_id(), row.header.workflow_type(),
-                     static_cast<execution_status>(row.header.status()), blocked_name(row.header.blocked()),
-                     from_micros(row.header.started_us()), from_micros(row.header.closed_us())});
+  std::string from(after);
+  while (found.size() < limit) {
+    const std::size_t wanted = limit - found.size();
+    auto rows = must(storage::list_instances(store, partition, from, wanted));
+    const bool more = rows.size() == wanted;
+    if (more) from = rows.back().workflow_id;
+    for (auto& row : rows) {
+      if (workflow::locks::is_reserved(row.workflow_id)) {
+        from = std::max(from, std::string(workflow::locks::reserved_prefix) + "\xff");  // after all of them
+        continue;
+      }
+      found.push_back({std::move(row.workflow_id), row.header.run_id(), row.header.workflow_type(),
+                       static_cast<execution_status>(row.header.status()), blocked_name(row.header.blocked()),
+                       from_micros(row.header.started_us()), from_micros(row.header.closed_us())});
+    }
+    if (!more) break;
   }
   return found;
 }

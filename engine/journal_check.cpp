@@ -18,6 +18,8 @@ const char* name_of(event_reference::kind what) {
     case event_reference::kind::timer: return "timer";
     case event_reference::kind::child: return "child";
     case event_reference::kind::step: return "step";
+    case event_reference::kind::human_task: return "human task";
+    case event_reference::kind::lock: return "lock request";
   }
   return "command";
 }
@@ -29,6 +31,8 @@ bool is_open(const actors::open_commands& open, const event_reference& to) {
     case event_reference::kind::timer: return open.timers.contains(seq);
     case event_reference::kind::child: return open.children.contains(seq);
     case event_reference::kind::step: return open.steps.contains(seq);
+    case event_reference::kind::human_task: return open.human_tasks.contains(seq);
+    case event_reference::kind::lock: return open.locks.contains(seq);
   }
   return false;
 }
@@ -60,6 +64,11 @@ std::optional<event_reference> reference_of(const messages::Event& e) {
     case E::kTimerFired: return event_reference{kind::timer, e.timer_fired().started_seq()};
     case E::kTimerCanceled: return event_reference{kind::timer, e.timer_canceled().started_seq()};
     case E::kMarkerRecorded: return event_reference{kind::step, e.marker_recorded().scheduled_seq()};
+    case E::kHumanTaskAssigned: return event_reference{kind::human_task, e.human_task_assigned().created_seq()};
+    case E::kHumanTaskCompleted: return event_reference{kind::human_task, e.human_task_completed().created_seq()};
+    case E::kHumanTaskCanceled: return event_reference{kind::human_task, e.human_task_canceled().created_seq()};
+    case E::kLockGranted: return event_reference{kind::lock, e.lock_granted().requested_seq()};
+    case E::kLockReleased: return event_reference{kind::lock, e.lock_released().requested_seq()};
     case E::kChildWorkflowExecutionCompleted:
       return event_reference{kind::child, e.child_workflow_execution_completed().initiated_seq()};
     case E::kChildWorkflowExecutionFailed:

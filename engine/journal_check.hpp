@@ -58,7 +58,7 @@ class journal_check {
 
 /// What a command or an end refers to.
 struct event_reference {
-  enum class kind { activity, timer, child, step };
+  enum class kind { activity, timer, child, step, human_task, lock };
   kind what;
   std::uint64_t seq;
 };

@@ -7,12 +7,18 @@
 #include "base/text.hpp"
 #include "engine/names.hpp"
 #include "workflow/conversions.hpp"
+#include "workflow/lock_keeper.hpp"
 
 namespace evermill::requests {
 namespace {
 
 messages::DecisionEvent request_to(std::string_view workflow_id) {
   check_name("workflow id", workflow_id);
+  if (workflow::locks::is_reserved(workflow_id)) {
+    throw engine_error(engine_errc::invalid_argument,
+                       "the workflow id \"" + std::string(workflow_id) +
+                           "\" is evermill's own (a lock): it takes no requests. End the execution that holds the lock instead");
+  }
   messages::DecisionEvent event;
   event.set_workflow_id(std::string(workflow_id));
   return event;
@@ -22,7 +28,7 @@ messages::DecisionEvent request_to(std::string_view workflow_id) {
 
 messages::DecisionEvent start(const registry& definitions, random_source& random, std::string_view workflow_type,
                               payload&& input, start_options&& options) {
-  if (definitions.find_workflow(workflow_type) == nullptr) {
+  if (definitions.find_workflow(workflow_type) == nullptr || workflow::locks::is_reserved(workflow_type)) {
     std::string known;
     for (const std::string& name : definitions.workflow_names()) known += (known.empty() ? "" : ", ") + name;
     throw engine_error(engine_errc::unknown_workflow, "no workflow named \"" + std::string(workflow_type) +
@@ -115,6 +121,33 @@ messages::DecisionEvent taint(std::string_view workflow_id) {
   return event;
 }
 
+messages::DecisionEvent assign(const human_task_place& task, messages::HumanTaskAssigned::Kind kind, std::string_view by,
+                               std::string_view assignee, bool force) {
+  messages::DecisionEvent event = request_to(task.workflow_id);
+  event.set_run_number(task.run.value);
+  auto& assigned = *event.mutable_event()->mutable_human_task_assigned();
+  assigned.set_created_seq(task.created.value);
+  assigned.set_kind(kind);
+  assigned.set_by(to_utf8(std::string(by)));
+  assigned.set_assignee(to_utf8(std::string(assignee)));
+  assigned.set_forced(force);
+  return event;
+}
+
+messages::DecisionEvent complete(const human_task_place& task, std::string_view by, payload&& answer, bool force) {
+  messages::DecisionEvent event = request_to(task.workflow_id);
+  check_size("answer", answer);
+  event.set_run_number(task.run.value);
+  auto& completed = *event.mutable_event()->mutable_human_task_completed();
+  completed.set_created_seq(task.created.value);
+  completed.set_by(to_utf8(std::string(by)));
+  completed.set_forced(force);
+  if (answer.type != payload::content_type::json || !answer.data.empty()) {
+    workflow::to_message(std::move(answer), *completed.mutable_answer());
+  }
+  return event;
+}
+
 engine_error error_of(const actors::answer& answer) {
   using outcome = actors::answer::outcome;
   const engine_errc code = answer.what == outcome::already_exists ? engine_errc::already_exists
@@ -122,6 +155,7 @@ engine_error error_of(const actors::answer& answer) {
                            : answer.what == outcome::closed       ? engine_errc::closed
                            : answer.what == outcome::refused      ? engine_errc::refused
                            : answer.what == outcome::blocked      ? engine_errc::blocked
+                           : answer.what == outcome::conflict     ? engine_errc::conflict
                                                                   : engine_errc::unavailable;
   return {code, answer.message};
 }

@@ -5,6 +5,7 @@
 
 #include "actors/partition_ports.hpp"
 #include "base/random.hpp"
+#include "engine/human_tasks.hpp"
 #include "evermill/engine.hpp"
 #include "messages/decision.pb.h"
 
@@ -22,6 +23,9 @@ actors::query_request query(std::string_view workflow_id, std::string_view query
 messages::DecisionEvent cancel(std::string_view workflow_id, std::string_view reason);
 messages::DecisionEvent terminate(std::string_view workflow_id, std::string_view reason);
 messages::DecisionEvent taint(std::string_view workflow_id);
+messages::DecisionEvent assign(const human_task_place& task, messages::HumanTaskAssigned::Kind kind, std::string_view by,
+                               std::string_view assignee, bool force);
+messages::DecisionEvent complete(const human_task_place& task, std::string_view by, payload&& answer, bool force);
 
 /// Of an answer that is not `accepted`.
 engine_error error_of(const actors::answer& answer);

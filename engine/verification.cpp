@@ -8,6 +8,7 @@
 #include "engine/advice.hpp"
 #include "engine/verifier.hpp"
 #include "engine/verifier_walk.hpp"
+#include "workflow/lock_keeper.hpp"
 
 namespace evermill::verification {
 namespace {
@@ -35,6 +36,7 @@ verify_report verifier::run() {
   check_journals();
   check_open_work();
   check_timers();
+  check_human_tasks();
   return report_;
 }
 
@@ -103,6 +105,7 @@ std::uint64_t verifier::handled_from(partition_id receiver, partition_id source)
 /// A message between executions that its receiver has not taken yet.
 void verifier::note_message(partition_id to, const messages::DecisionEvent& message) {
   const messages::Event& event = message.event();
+  note_lock_message(to, message);
   if (event.has_workflow_execution_started()) {
     const auto& started = event.workflow_execution_started();
     if (!started.has_parent()) return;
@@ -229,9 +232,11 @@ void verifier::check_headers() {
     const messages::InstanceHeader& header = row.header;
     where.workflow_id = row.workflow_id;
     where.run = run_number(header.run_number());
-    ++report_.instances;
     const bool open = header.status() == messages::RUNNING;
-    if (open) ++report_.open;
+    if (!workflow::locks::is_reserved(row.workflow_id)) {
+      ++report_.instances;
+      if (open) ++report_.open;
+    }
     if (!known_partition(row.partition, where)) return;
     if (actors::partition_of(row.workflow_id, partitions_) != row.partition) {
       problem(where, "the header lies in partition " + number(row.partition.value) + ", where nobody looks for it",
@@ -328,21 +333,10 @@ void verifier::find_timers_without_journal() {
     where.workflow_id = row.workflow_id;
     where.run = row.run;
     where.event = row.started;
-    auto header = storage::find_header(store_, row.partition, row.workflow_id);
-    if (!header || !*header || (*header)->run_number() != row.run.value) return;
-    actors::open_commands open;
-    storage::journal_reader reader(store_, row.partition, row.run);
-    storage::stored_turn turn;
-    for (auto more = reader.next(turn); more && *more; more = reader.next(turn)) {
-      std::uint64_t seq = turn.first.value;
-      for (const messages::Event& event : turn.record.events()) open.apply(event_seq(seq++), turn.first, event);
-    }
-    if (turn.record.events().empty()) {  // its start waits for its code: it has a deadline all the same
-      const auto parked = storage::scan_parked(store_, row.partition, row.run);
-      if (parked && !parked->empty()) open.apply(actors::start_seq, actors::start_seq, parked->front().second.event());
-    }
-    const auto timer = open.timers.find(row.started);
-    if (timer == open.timers.end()) {
+    const auto open = open_of(row.partition, row.workflow_id, row.run);
+    if (!open) return;
+    const auto timer = open->timers.find(row.started);
+    if (timer == open->timers.end()) {
       problem(where, "a timer that the journal does not ask for", advice::rebuild);
     } else if (std::max<std::int64_t>(to_micros(timer->second), 0) != to_micros(row.fire_at)) {
       problem(where, "a timer at another time than the journal asks for", advice::rebuild);

@@ -110,6 +110,9 @@ void verifier::check_open_run(const journal_walk& walk, const messages::Instance
   if (!walk.check->whole()) return;
   check_work_row(walk, header);
   check_children(walk);
+  check_open_tasks(walk);
+  check_wanted_locks(walk);
+  check_lock(walk, header);
   const std::string& workflow_id = walk.check->started()->workflow_id();
   for (const auto& [seq, fire_at] : walk.check->open().timers) {
     const timestamp stored = std::max(fire_at, timestamp());

@@ -23,6 +23,9 @@ struct child_key {
   friend auto operator<=>(const child_key&, const child_key&) = default;
 };
 
+/// The command with which a run asked for a lock: partition, run, event.
+using lock_key = child_key;
+
 class verifier {
  public:
   verifier(const storage::key_value_store& store, const sink& found) : store_(store), found_(found) {}
@@ -77,6 +80,19 @@ class verifier {
   void check_work_row(const journal_walk& walk, const messages::InstanceHeader& header);
   void check_children(const journal_walk& walk);
   std::string lost_child(const child_key& key, const std::string& child) const;
+
+  // verification_waiting.cpp: human tasks and locks
+  void check_human_tasks();
+  void find_tasks_without_journal();
+  void check_open_tasks(const journal_walk& walk);
+  void note_lock_message(partition_id to, const messages::DecisionEvent& message);
+  void check_wanted_locks(const journal_walk& walk);
+  std::string lost_lock(const lock_key& key, const std::string& workflow_id, const std::string& lock_id, bool granted) const;
+  void check_lock(const journal_walk& walk, const messages::InstanceHeader& header);
+  bool wants_lock(const std::string& workflow_id, const lock_key& key) const;
+  /// What the current run of the execution has open, if it is this one and has not ended.
+  std::optional<actors::open_commands> open_of(partition_id partition, const std::string& workflow_id, run_number run) const;
+
   bool has_journal(partition_id partition, run_number run) const;
   bool has_parked(partition_id partition, run_number run) const;
 
@@ -88,7 +104,11 @@ class verifier {
   std::vector<messages::PartitionState> states_;
   std::set<child_key> starts_on_their_way_;
   std::set<child_key> ends_on_their_way_;
+  std::set<lock_key> lock_requests_on_their_way_;
+  std::set<lock_key> lock_releases_on_their_way_;
+  std::set<lock_key> lock_grants_on_their_way_;
   std::uint64_t timers_asked_for_ = 0;  ///< by journals, and there
+  std::uint64_t tasks_asked_for_ = 0;   ///< the same
 };
 
 }  // namespace evermill::verification

@@ -23,7 +23,8 @@ enum class control_errc {
   unknown_workflow,  ///< the process that has the directory open registers no workflow of that name
   not_found,         ///< no execution has that workflow id
   already_exists,    ///< the workflow id is taken by an execution with another definition or input
-  closed,            ///< the execution has ended
+  closed,            ///< the execution has ended, or the human task is not open any more
+  conflict,          ///< the human task belongs to somebody else
   refused,           ///< the execution's code answered with an error
   blocked,           ///< the execution takes no turns (stuck or unserved)
   overloaded,        ///< too much is waiting; try again later
@@ -100,6 +101,17 @@ class control {
   /// At most `limit` events of the current run from `from_seq` on; a page may be shorter. Empty: the end.
   virtual std::vector<history_event> history(std::string_view workflow_id, std::uint64_t from_seq,
                                              std::size_t limit) = 0;
+
+  // Human tasks and locks: as engine's functions of these names. A page may be shorter than `limit`; empty: the end.
+  virtual std::vector<human_task_summary> human_tasks(const human_task_filter& filter, std::string_view after,
+                                                      std::size_t limit) = 0;
+  virtual human_task_description describe_human_task(std::string_view task_id) = 0;
+  virtual void claim_human_task(std::string_view task_id, std::string_view by, bool force) = 0;
+  virtual void release_human_task(std::string_view task_id, std::string_view by, bool force) = 0;
+  virtual void delegate_human_task(std::string_view task_id, std::string_view by, std::string_view assignee,
+                                   bool force) = 0;
+  virtual void complete_human_task(std::string_view task_id, std::string_view by, payload answer, bool force) = 0;
+  virtual std::vector<lock_description> locks(std::string_view after, std::size_t limit) = 0;
 
   /// Calls `on_progress` as events become durable until the returned object is destroyed, which must not happen inside
   /// the call and must happen before this object goes. For displays: events may be missed.

@@ -239,6 +239,53 @@ class remote_control final : public control {
     for (const wire::HistoryEvent& event : reply.events()) page.push_back(from_wire(event));
     return page;
   }
+  std::vector<human_task_summary> human_tasks(const human_task_filter& filter, std::string_view after,
+                                              std::size_t limit) override {
+    wire::ListHumanTasksRequest request;
+    request.set_after(std::string(after));
+    request.set_limit(static_cast<std::uint32_t>(std::min(limit, max_page_rows)));
+    request.set_assignee(filter.assignee);
+    request.set_group(filter.group);
+    request.set_name(filter.name);
+    request.set_unassigned(filter.unassigned);
+    std::vector<human_task_summary> page;
+    if (limit == 0) return page;
+    const wire::ListHumanTasksReply reply = ask(&wire::Control::Stub::ListHumanTasks, request);
+    for (const wire::HumanTask& task : reply.tasks()) page.push_back(from_wire(task));
+    return page;
+  }
+  human_task_description describe_human_task(std::string_view task_id) override {
+    wire::DescribeHumanTaskRequest request;
+    request.set_task_id(std::string(task_id));
+    return from_wire(ask(&wire::Control::Stub::DescribeHumanTask, request));
+  }
+  void claim_human_task(std::string_view task_id, std::string_view by, bool force) override {
+    assign(wire::AssignHumanTaskRequest::CLAIM, task_id, by, {}, force);
+  }
+  void release_human_task(std::string_view task_id, std::string_view by, bool force) override {
+    assign(wire::AssignHumanTaskRequest::RELEASE, task_id, by, {}, force);
+  }
+  void delegate_human_task(std::string_view task_id, std::string_view by, std::string_view assignee, bool force) override {
+    assign(wire::AssignHumanTaskRequest::DELEGATE, task_id, by, assignee, force);
+  }
+  void complete_human_task(std::string_view task_id, std::string_view by, payload answer, bool force) override {
+    wire::CompleteHumanTaskRequest request;
+    request.set_task_id(std::string(task_id));
+    request.set_by(std::string(by));
+    request.set_force(force);
+    workflow::to_message(std::move(answer), *request.mutable_answer());
+    ask(&wire::Control::Stub::CompleteHumanTask, request);
+  }
+  std::vector<lock_description> locks(std::string_view after, std::size_t limit) override {
+    wire::ListLocksRequest request;
+    request.set_after(std::string(after));
+    request.set_limit(static_cast<std::uint32_t>(std::min(limit, max_page_rows)));
+    std::vector<lock_description> page;
+    if (limit == 0) return page;
+    const wire::ListLocksReply reply = ask(&wire::Control::Stub::ListLocks, request);
+    for (const wire::Lock& lock : reply.locks()) page.push_back(from_wire(lock));
+    return page;
+  }
   std::shared_ptr<void> follow(std::string_view workflow_id,
                                std::function<void(const execution_progress&)> on_progress) override {
     return std::make_shared<follower>(*stub_, workflow_id, std::move(on_progress));
@@ -256,6 +303,17 @@ class remote_control final : public control {
     const grpc::Status status = ((*stub_).*call)(&context, request, &reply);
     if (!status.ok()) throw to_error(status, who_);
     return reply;
+  }
+
+  void assign(wire::AssignHumanTaskRequest::Kind kind, std::string_view task_id, std::string_view by,
+              std::string_view assignee, bool force) {
+    wire::AssignHumanTaskRequest request;
+    request.set_kind(kind);
+    request.set_task_id(std::string(task_id));
+    request.set_by(std::string(by));
+    request.set_assignee(std::string(assignee));
+    request.set_force(force);
+    ask(&wire::Control::Stub::AssignHumanTask, request);
   }
 
   static wire::StatusRequest status_request() {

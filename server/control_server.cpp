@@ -273,6 +273,54 @@ class service final
       }
     });
   }
+  grpc::Status ListHumanTasks(grpc::ServerContext*, const wire::ListHumanTasksRequest* request,
+                              wire::ListHumanTasksReply* reply) override {
+    return answered([&] {
+      const human_task_filter wanted{request->assignee(), request->group(), request->name(), request->unassigned()};
+      std::size_t bytes = 0;
+      for (const auto& task : control_.human_tasks(wanted, request->after(), page(request->limit()))) {
+        wire::HumanTask& to = *reply->add_tasks();
+        to_wire(task, to);
+        if ((bytes += to.ByteSizeLong()) > max_page_bytes) break;
+      }
+    });
+  }
+  grpc::Status DescribeHumanTask(grpc::ServerContext*, const wire::DescribeHumanTaskRequest* request,
+                                 wire::DescribeHumanTaskReply* reply) override {
+    return answered([&] { to_wire(control_.describe_human_task(request->task_id()), *reply); });
+  }
+  grpc::Status AssignHumanTask(grpc::ServerContext*, const wire::AssignHumanTaskRequest* request,
+                               wire::AssignHumanTaskReply*) override {
+    return answered([&] {
+      switch (request->kind()) {
+        case wire::AssignHumanTaskRequest::CLAIM:
+          return control_.claim_human_task(request->task_id(), request->by(), request->force());
+        case wire::AssignHumanTaskRequest::RELEASE:
+          return control_.release_human_task(request->task_id(), request->by(), request->force());
+        case wire::AssignHumanTaskRequest::DELEGATE:
+          return control_.delegate_human_task(request->task_id(), request->by(), request->assignee(), request->force());
+        default: throw control_error(control_errc::invalid_argument, "the request does not say what to do with the task");
+      }
+    });
+  }
+  grpc::Status CompleteHumanTask(grpc::ServerContext*, const wire::CompleteHumanTaskRequest* request,
+                                 wire::CompleteHumanTaskReply*) override {
+    return answered([&] {
+      control_.complete_human_task(request->task_id(), request->by(), workflow::from_message(request->answer()),
+                                   request->force());
+    });
+  }
+  grpc::Status ListLocks(grpc::ServerContext*, const wire::ListLocksRequest* request,
+                         wire::ListLocksReply* reply) override {
+    return answered([&] {
+      std::size_t bytes = 0;
+      for (const auto& lock : control_.locks(request->after(), page(request->limit()))) {
+        wire::Lock& to = *reply->add_locks();
+        to_wire(lock, to);
+        if ((bytes += to.ByteSizeLong()) > max_page_bytes) break;
+      }
+    });
+  }
   grpc::ServerUnaryReactor* Wait(grpc::CallbackServerContext*, const wire::WaitRequest* request,
                                  wire::WaitReply* reply) override {
     return waiting_call<wire::WaitReply>::begin(

@@ -9,6 +9,7 @@ namespace {
 using code = grpc::StatusCode;
 
 constexpr const char* blocked_details = "blocked";
+constexpr const char* conflict_details = "conflict";
 
 code to_code(control_errc errc) {
   switch (errc) {
@@ -18,6 +19,7 @@ code to_code(control_errc errc) {
     case control_errc::already_exists: return code::ALREADY_EXISTS;
     case control_errc::closed:
     case control_errc::blocked: return code::FAILED_PRECONDITION;
+    case control_errc::conflict:
     case control_errc::refused: return code::ABORTED;
     case control_errc::overloaded: return code::RESOURCE_EXHAUSTED;
     case control_errc::storage: return code::DATA_LOSS;
@@ -32,7 +34,9 @@ code to_code(control_errc errc) {
 }  // namespace
 
 grpc::Status to_status(const control_error& error) {
-  return {to_code(error.code()), error.what(), error.code() == control_errc::blocked ? blocked_details : ""};
+  return {to_code(error.code()), error.what(), error.code() == control_errc::blocked    ? blocked_details
+                                               : error.code() == control_errc::conflict ? conflict_details
+                                                                                        : ""};
 }
 
 control_error to_error(const grpc::Status& status, const std::string& who) {
@@ -46,7 +50,8 @@ control_error to_error(const grpc::Status& status, const std::string& who) {
     case code::ALREADY_EXISTS: return {control_errc::already_exists, message};
     case code::FAILED_PRECONDITION:
       return {status.error_details() == blocked_details ? control_errc::blocked : control_errc::closed, message};
-    case code::ABORTED: return {control_errc::refused, message};
+    case code::ABORTED: 
+      return {status.error_details() == conflict_details ? control_errc::conflict : control_errc::refused, message};
     case code::RESOURCE_EXHAUSTED: return {control_errc::overloaded, message};
     case code::DATA_LOSS: return {control_errc::storage, message};
     case code::UNAVAILABLE:

@@ -33,6 +33,12 @@ void to_wire(std::string_view workflow_type, start_options&& from, wire::StartRe
 start_options from_wire(const wire::StartRequest& from);
 update_end from_wire(const wire::UpdateReply& from);
 void to_wire(activity_report&& from, wire::ReportActivityRequest& to);
+void to_wire(const human_task_summary& from, wire::HumanTask& to);
+void to_wire(const human_task_description& from, wire::DescribeHumanTaskReply& to);
+void to_wire(const lock_description& from, wire::Lock& to);
+human_task_summary from_wire(const wire::HumanTask& from);
+human_task_description from_wire(const wire::DescribeHumanTaskReply& from);
+lock_description from_wire(const wire::Lock& from);
 listed_execution from_wire(const wire::ListedExecution& from);
 execution_description from_wire(const wire::DescribeReply& from);
 history_event from_wire(const wire::HistoryEvent& from);

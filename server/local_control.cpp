@@ -33,6 +33,7 @@ control_errc to_control_errc(engine_errc code) {
     case engine_errc::closed: return control_errc::closed;
     case engine_errc::refused: return control_errc::refused;
     case engine_errc::blocked: return control_errc::blocked;
+    case engine_errc::conflict: return control_errc::conflict;
     case engine_errc::locked:
     case engine_errc::storage: return control_errc::storage;
     case engine_errc::overloaded: return control_errc::overloaded;
@@ -121,6 +122,36 @@ std::vector<listed_execution> local_control::list(std::string_view after, std::s
 std::vector<history_event> local_control::history(std::string_view workflow_id, std::uint64_t from_seq,
                                                   std::size_t limit) {
   return translated([&] { return engine_.history(workflow_id, from_seq, limit); });
+}
+
+std::vector<human_task_summary> local_control::human_tasks(const human_task_filter& filter, std::string_view after,
+                                                           std::size_t limit) {
+  return translated([&] { return engine_.human_tasks(filter, after, limit); });
+}
+
+human_task_description local_control::describe_human_task(std::string_view task_id) {
+  return translated([&] { return engine_.describe_human_task(task_id); });
+}
+
+void local_control::claim_human_task(std::string_view task_id, std::string_view by, bool force) {
+  translated([&] { engine_.claim_human_task(task_id, by, force); });
+}
+
+void local_control::release_human_task(std::string_view task_id, std::string_view by, bool force) {
+  translated([&] { engine_.release_human_task(task_id, by, force); });
+}
+
+void local_control::delegate_human_task(std::string_view task_id, std::string_view by, std::string_view assignee,
+                                        bool force) {
+  translated([&] { engine_.delegate_human_task(task_id, by, assignee, force); });
+}
+
+void local_control::complete_human_task(std::string_view task_id, std::string_view by, payload answer, bool force) {
+  translated([&] { engine_.complete_human_task(task_id, by, std::move(answer), force); });
+}
+
+std::vector<lock_description> local_control::locks(std::string_view after, std::size_t limit) {
+  return translated([&] { return engine_.locks(after, limit); });
 }
 
 std::shared_ptr<void> local_control::follow(std::string_view workflow_id,

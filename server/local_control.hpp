@@ -25,6 +25,14 @@ class local_control final : public control {
   execution_description describe(std::string_view workflow_id) override;
   std::vector<listed_execution> list(std::string_view after, std::size_t limit) override;
   std::vector<history_event> history(std::string_view workflow_id, std::uint64_t from_seq, std::size_t limit) override;
+  std::vector<human_task_summary> human_tasks(const human_task_filter& filter, std::string_view after,
+                                              std::size_t limit) override;
+  human_task_description describe_human_task(std::string_view task_id) override;
+  void claim_human_task(std::string_view task_id, std::string_view by, bool force) override;
+  void release_human_task(std::string_view task_id, std::string_view by, bool force) override;
+  void delegate_human_task(std::string_view task_id, std::string_view by, std::string_view assignee, bool force) override;
+  void complete_human_task(std::string_view task_id, std::string_view by, payload answer, bool force) override;
+  std::vector<lock_description> locks(std::string_view after, std::size_t limit) override;
   std::shared_ptr<void> follow(std::string_view workflow_id,
                                std::function<void(const execution_progress&)> on_progress) override;
 

@@ -26,8 +26,9 @@ enum class family : std::uint8_t {
   outbox = 6,       ///< messages to partitions, until acknowledged
   inbox = 7,        ///< decision events parked for instances that take no turns
   requests = 8,     ///< requests from outside that were done, by their ids
+  human_tasks = 9,  ///< one row per open human task
 };
-inline constexpr std::size_t family_count = 9;
+inline constexpr std::size_t family_count = 10;
 
 enum class storage_errc {
   io,              ///< the disk or the operating system refused; the outcome of a write is unknown

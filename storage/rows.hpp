@@ -117,6 +117,22 @@ storage_result<std::optional<messages::HandledRequest>> find_request(const key_v
 storage_result<std::vector<stored_request>> scan_requests(const key_value_store& store, partition_id partition,
                                                           const request_name& after, std::size_t limit);
 
+// --- human tasks: partition, run, created_seq → HumanTask
+
+struct stored_human_task {
+  run_number run;
+  event_seq created;
+  messages::HumanTask task;
+};
+void put_human_task(write_batch& batch, partition_id partition, run_number run, event_seq created,
+                    const messages::HumanTask& task);
+void erase_human_task(write_batch& batch, partition_id partition, run_number run, event_seq created);
+storage_result<std::optional<messages::HumanTask>> find_human_task(const key_value_store& store, partition_id partition,
+                                                                   run_number run, event_seq created);
+/// Up to `limit` open tasks of the partition after the one of (`run`, `created`), in that order; 0, 0: from the start.
+storage_result<std::vector<stored_human_task>> scan_human_tasks(const key_value_store& store, partition_id partition,
+                                                                run_number run, event_seq created, std::size_t limit);
+
 // --- description: one row
 
 /// Reads the description, or creates it with `partitions` (0: default_partitions) where the store is new; raises the

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::array<std::string_view, family_count> names = {"description", "partitions", "instances", "journal",
                                                               "open_work",   "timers",     "outbox",    "inbox",
-                                                              "requests"};
+                                                              "requests",    "human_tasks"};
 constexpr std::string_view description_key = "description";
 constexpr char run_row = 0;
 constexpr char activity_row = 1;
@@ -168,6 +168,13 @@ storage_result<stored_row> parse_row(family f, std::string_view key, std::string
         to.workflow_id = parts.text_to('\0');
         to.request_id = parts.text();
         return to.request;
+      });
+    case family::human_tasks:
+      return p.as<human_task_row>([](human_task_row& to, key_reader& parts) -> auto& {
+        to.partition = parts.partition();
+        to.run = parts.run();
+        to.created = parts.event();
+        return to.task;
       });
   }
   return unexpected(malformed_key().error());

@@ -69,8 +69,14 @@ struct request_row {
   std::string request_id;
   messages::HandledRequest request;
 };
+struct human_task_row {
+  partition_id partition;
+  run_number run;
+  event_seq created;
+  messages::HumanTask task;
+};
 using stored_row = std::variant<description_row, partition_row, header_row, turn_row, open_work_row, open_activity_row,
-                                stored_timer_row, outbound_row, parked_row, request_row>;
+                                stored_timer_row, outbound_row, parked_row, request_row, human_task_row>;
 
 /// What the row says. Its key must be well-formed and its value's checksum right: `corrupt` otherwise, or `newer_format`;
 /// the message says what is wrong, not where. Any bytes may be given.

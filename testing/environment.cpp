@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "engine/activity_requests.hpp"
+#include "engine/human_tasks.hpp"
 #include "engine/inspection.hpp"
+#include "engine/locks.hpp"
 #include "engine/requests.hpp"
 #include "engine/waiters.hpp"
 #include "testing/volatile_store.hpp"
@@ -195,6 +197,60 @@ std::vector<listed_execution> environment::list() const {
     const std::size_t all = static_cast<std::size_t>(-1);
     for (auto& row : inspection::list(impl_->world_.store(), partition_id(partition), "", all)) {
       found.push_back(std::move(row));
+    }
+  }
+  return found;
+}
+
+std::vector<human_task_summary> environment::human_tasks(const human_task_filter& filter) const {
+  std::vector<human_task_summary> found;
+  for (std::uint16_t partition = 0; partition < impl_->world_.partitions(); ++partition) {
+    const std::size_t all = static_cast<std::size_t>(-1);
+    for (auto& task : inspection::human_tasks(impl_->world_.store(), partition_id(partition), filter, {}, {}, all)) {
+      found.push_back(std::move(task));
+    }
+  }
+  return found;
+}
+
+human_task_description environment::describe_human_task(std::string_view task_id) const {
+  const human_task_place task = parse_human_task_id(task_id);
+  return inspection::describe_human_task(impl_->world_.store(), impl_->world_.partition_of(task.workflow_id), task);
+}
+
+void environment::claim_human_task(std::string_view task_id, std::string_view by, bool force) {
+  impl_->ask(requests::assign(parse_human_task_id(task_id), messages::HumanTaskAssigned::CLAIMED, by, by, force));
+}
+void environment::release_human_task(std::string_view task_id, std::string_view by, bool force) {
+  impl_->ask(requests::assign(parse_human_task_id(task_id), messages::HumanTaskAssigned::RELEASED, by, "", force));
+}
+void environment::delegate_human_task(std::string_view task_id, std::string_view by, std::string_view assignee,
+                                      bool force) {
+  impl_->ask(requests::assign(parse_human_task_id(task_id), messages::HumanTaskAssigned::DELEGATED, by, assignee, force));
+}
+void environment::complete_human_task(std::string_view task_id, std::string_view by, payload answer, bool force) {
+  check_answer(describe_human_task(task_id).form_schema, answer);
+  impl_->ask(requests::complete(parse_human_task_id(task_id), by, std::move(answer), force));
+}
+
+void environment::answer(std::string_view name, payload value) {
+  settle();
+  human_task_filter filter;
+  filter.name = name;
+  const auto open = human_tasks(filter);
+  if (open.size() != 1) {
+    throw environment_error(std::to_string(open.size()) + " human tasks named \"" + std::string(name) +
+                            "\" are open; answer takes one that is alone: name the others by complete_human_task");
+  }
+  complete_human_task(open.front().task_id, "", std::move(value), true);
+}
+
+std::vector<lock_description> environment::locks() const {
+  std::vector<lock_description> found;
+  for (std::uint16_t partition = 0; partition < impl_->world_.partitions(); ++partition) {
+    const std::size_t all = static_cast<std::size_t>(-1);
+    for (auto& lock : inspection::locks(impl_->world_.store(), partition_id(partition), "", all)) {
+      found.push_back(std::move(lock));
     }
   }
   return found;

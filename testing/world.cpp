@@ -162,9 +162,10 @@ std::shared_ptr<const actors::code_result> world::update_end(const std::string& 
 /// How often the journals of this workflow id have the request; 0 for one that can be repeated without harm.
 std::size_t world::times_durable(const messages::DecisionEvent& request) const {
   const bool once = !request.request_id().empty();  // the same one is not done twice
+  const messages::Event& asked = request.event();
   const bool repeatable =
-      once || (!request.event().has_workflow_execution_signaled() &&
-               !request.event().has_workflow_execution_cancel_requested() && !request.has_terminate());
+      once || (!asked.has_workflow_execution_signaled() && !asked.has_workflow_execution_cancel_requested() &&
+               !asked.has_human_task_assigned() && !asked.has_human_task_completed() && !request.has_terminate());
   const partition_id partition = partition_of(request.workflow_id());
   const auto header = must(storage::find_header(store_, partition, request.workflow_id()));
   if (repeatable || !header) return 0;

@@ -38,6 +38,12 @@ identity identity_of(const E& e) {
     case E::kStepScheduled: return {e.event_case(), e.step_scheduled().name()};
     case E::kWorkflowExecutionUpdateCompleted: return {e.event_case(), e.workflow_execution_update_completed().update_id()};
     case E::kPatchRecorded: return {e.event_case(), e.patch_recorded().patch_id()};
+    case E::kHumanTaskCreated: return {e.event_case(), e.human_task_created().name()};
+    case E::kHumanTaskCanceled: return {e.event_case(), {}, e.human_task_canceled().created_seq()};
+    case E::kLockRequested: return {e.event_case(), e.lock_requested().name()};
+    case E::kLockReleased: return {e.event_case(), {}, e.lock_released().requested_seq()};
+    case E::kLockAssigned:
+      return {e.event_case(), {}, e.lock_assigned().requested_seq(), e.lock_assigned().workflow_id()};
     default: return {e.event_case()};
   }
 }

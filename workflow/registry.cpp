@@ -8,6 +8,7 @@
 #include <typeinfo>
 
 #include "base/text.hpp"
+#include "workflow/lock_keeper.hpp"
 #include "workflow/registry_data.hpp"
 
 namespace evermill {
@@ -25,6 +26,10 @@ registry::registry() : data_(std::make_shared<detail::registry_data>()) {}
 
 void registry::add_workflow(workflow_definition definition) {
   check_name("workflow", definition.name);
+  if (workflow::locks::is_reserved(definition.name)) {
+    throw std::invalid_argument("a workflow can't be named \"" + definition.name + "\": names that begin with \"" +
+                                std::string(workflow::locks::reserved_prefix) + "\" are evermill's own");
+  }
   if (definition.version.empty()) definition.version = data_->default_version;
   if (!definition.version.empty()) check_name("workflow's version", definition.version);
   definition.owner = data_.get();
@@ -73,7 +78,9 @@ void registry::set_default_version(const std::string& version) {
 
 const workflow_definition* registry::find_workflow(std::string_view name, std::string_view version) const {
   const auto versions = data_->workflows.find(name);
-  if (versions == data_->workflows.end()) return nullptr;
+  if (versions == data_->workflows.end()) {
+    return name == workflow::locks::definition().name ? &workflow::locks::definition() : nullptr;
+  }
   if (version.empty()) return &versions->second.back();
   for (const workflow_definition& each : versions->second) {
     if (each.version == version) return &each;

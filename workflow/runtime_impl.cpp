@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "workflow/activity_options.hpp"
 #include "workflow/conversions.hpp"
+#include "workflow/lock_keeper.hpp"
 #include "workflow/registry_data.hpp"
 
 namespace evermill::detail {
@@ -84,6 +85,10 @@ cell_ref runtime::schedule_activity(std::string_view name, const activity_option
 cell_ref runtime::start_child(std::string_view type, const child_options& options, payload&& input) {
   check_name("child workflow's name", type);
   if (!options.id.empty()) check_name("child's workflow id", options.id);
+  if (workflow::locks::is_reserved(options.id)) {
+    throw std::invalid_argument("a child's workflow id can't begin with \"" + std::string(workflow::locks::reserved_prefix) +
+                                "\": such ids are evermill's own");
+  }
   if (options.execution_timeout.count() < 0 || options.run_timeout.count() < 0) {
     throw std::invalid_argument("a child's timeout is negative");
   }
@@ -171,6 +176,8 @@ void runtime::cancel_command(cell& c) {
     case cell::kind::signal:
       if (c.seq != 0) add_command().mutable_timer_canceled()->set_started_seq(c.seq);
       return;
+    case cell::kind::human_task: add_command().mutable_human_task_canceled()->set_created_seq(c.seq); return;
+    case cell::kind::lock: release_lock(c.seq); return;
     case cell::kind::step:  // runs to its end
     case cell::kind::condition: return;
   }
@@ -281,6 +288,8 @@ std::optional<runtime::closing> runtime::closed_by(const messages::Event& decisi
     case E::kStartChildWorkflowExecutionFailed:
       return closing{kind::child, decision.start_child_workflow_execution_failed().initiated_seq()};
     case E::kMarkerRecorded: return closing{kind::step, decision.marker_recorded().scheduled_seq()};
+    case E::kHumanTaskCompleted: return closing{kind::human_task, decision.human_task_completed().created_seq()};
+    case E::kLockGranted: return closing{kind::lock, decision.lock_granted().requested_seq()};
     default: return std::nullopt;
   }
 }
@@ -298,6 +307,10 @@ bool runtime::concerns(const messages::Event& decision) const {
     case E::kWorkflowExecutionCancelRequested: return root_ != nullptr;
     case E::kWorkflowExecutionUpdateAccepted:
       return update_handlers_.contains(decision.workflow_execution_update_accepted().update_name());
+    case E::kHumanTaskAssigned: {
+      const auto it = open_.find(decision.human_task_assigned().created_seq());
+      return it != open_.end() && it->second->what == cell::kind::human_task;
+    }
     default: return false;
   }
 }
@@ -372,6 +385,8 @@ void runtime::apply(const messages::Event& decision) {
       return fail_child(decision.start_child_workflow_execution_failed().initiated_seq(),
                         from_message(decision.start_child_workflow_execution_failed().failure()));
     case E::kMarkerRecorded: return on_marker(decision.marker_recorded());
+    case E::kHumanTaskCompleted: return on_answer(decision.human_task_completed());
+    case E::kLockGranted: return on_lock(decision.lock_granted().requested_seq());
     default: return;
   }
 }
@@ -472,7 +487,8 @@ void runtime::run_ready() {
 /// What is still open when the workflow ends is not wanted any more.
 void runtime::close_open_commands() {
   for (const cell_ref& c : pending()) {
-    if (c->what == cell::kind::timer || c->what == cell::kind::signal || c->what == cell::kind::activity) {
+    if (c->what == cell::kind::timer || c->what == cell::kind::signal || c->what == cell::kind::activity ||
+        c->what == cell::kind::human_task) {
       cancel_command(*c.get());
     }
   }

@@ -32,6 +32,12 @@ class runtime {
   cell_ref wait_signal(std::string_view name, std::chrono::microseconds timeout);
   cell_ref schedule_step(std::string_view name, std::function<payload()> run);
   cell_ref wait_until(std::function<bool()> holds);
+  cell_ref create_human_task(const human_task_spec& spec, payload&& question);
+  cell_ref request_lock(std::string_view name, std::uint32_t permits);
+  void release_lock(std::uint64_t requested);
+  void drop_lock(cell& c);
+  /// What the keeper of a lock (lock_keeper.hpp) asks for.
+  void assign_lock(const std::string& workflow_id, std::uint64_t run, std::uint64_t requested);
   void continue_as_new(payload&& input);
   void cancel(cell& c);
   bool patched(std::string_view id);
@@ -112,6 +118,8 @@ class runtime {
   void on_signal(const messages::WorkflowExecutionSignaled& signaled);
   void on_timer(std::uint64_t seq);
   void on_marker(const messages::MarkerRecorded& marker);
+  void on_answer(const messages::HumanTaskCompleted& completed);
+  void on_lock(std::uint64_t requested);
   void on_cancel(const std::string& reason);
   void interrupt();
   void apply(const messages::Event& decision);
@@ -130,6 +138,7 @@ class runtime {
   std::deque<std::pair<std::string, std::uint64_t>> signal_order_;
   /// Canceled children and steps whose end is still to come: journaled then, and otherwise ignored.
   std::unordered_map<std::uint64_t, cell::kind> ignored_ends_;
+  std::map<std::uint64_t, std::string> locks_;  // held or waited for: ids, by request
   messages::Event ignored_;
   bool carried_cancel_ = false;  // from the run before; not delivered yet
   bool continued_ = false;

@@ -27,6 +27,8 @@ void add_update(CLI::App& app, environment& env, action& chosen);
 void add_cancel(CLI::App& app, environment& env, action& chosen);
 void add_terminate(CLI::App& app, environment& env, action& chosen);
 void add_taint(CLI::App& app, environment& env, action& chosen);
+void add_tasks(CLI::App& app, environment& env, action& chosen);
+void add_locks(CLI::App& app, environment& env, action& chosen);
 void add_export(CLI::App& app, environment& env, action& chosen);
 void add_import(CLI::App& app, environment& env, action& chosen);
 void add_replay(CLI::App& app, environment& env, action& chosen);

@@ -95,7 +95,8 @@ enum class engine_errc {
   unknown_workflow,   ///< no workflow of that name is registered
   not_found,          ///< no instance has that workflow id, no open attempt that token
   already_exists,     ///< the workflow id is taken by an execution with another definition or input
-  closed,             ///< the execution has ended
+  closed,             ///< the execution has ended, or the human task is not open any more
+  conflict,           ///< the human task belongs to somebody else
   locked,             ///< another process has the data directory open
   storage,            ///< the data directory can't be read or written, or holds something else
   overloaded,         ///< too much outside work is waiting; try again later
@@ -214,6 +215,44 @@ struct history_event {
   std::string json;
 };
 
+/// An open human task, as it is listed.
+struct human_task_summary {
+  std::string task_id;  ///< names it for all requests
+  std::string workflow_id;
+  std::string name;
+  std::string title;     ///< the name where the workflow gave none
+  std::string assignee;  ///< empty: nobody has it
+  std::vector<std::string> candidate_groups;
+  std::chrono::sys_time<std::chrono::microseconds> created_at{};
+  std::chrono::sys_time<std::chrono::microseconds> due_at{};  ///< epoch: it has no timeout
+};
+struct human_task_description : human_task_summary {
+  std::optional<payload> question;
+  std::string form_schema;  ///< JSON Schema of the answer; empty: any answer
+};
+/// Which tasks are wanted; what is empty is not asked for.
+struct human_task_filter {
+  std::string assignee;
+  std::string group;  ///< one of the candidate groups
+  std::string name;
+  bool unassigned = false;  ///< only those that nobody has
+};
+
+/// A lock or semaphore that somebody holds or waits for.
+struct lock_description {
+  struct user {
+    std::string workflow_id;
+    std::uint64_t run_number = 0;
+    std::uint64_t requested_seq = 0;  ///< the event with which the run asked for it
+  };
+  std::string id;  ///< of the lock's own execution, for `history`
+  std::string name;
+  bool semaphore = false;
+  std::uint32_t permits = 1;
+  std::vector<user> holders;
+  std::vector<user> waiters;  ///< in the order in which they get it
+};
+
 /// What a follower is told as it happens; for displays. Not durable, not complete after a restart.
 struct execution_progress {
   std::string workflow_id;
@@ -321,11 +360,35 @@ class engine {
 
   execution_description describe(std::string_view workflow_id) const;
   /// Up to `limit` executions with workflow ids after `after` in the order of (partition, id); pass the last of one
-  /// page to get the next.
+  /// page to get the next. Without those that are evermill's own (`locks`).
   std::vector<listed_execution> list(std::string_view after, std::size_t limit) const;
   /// The current run's events from `from_seq` on, up to `limit`.
   std::vector<history_event> history(std::string_view workflow_id, std::uint64_t from_seq = 1,
                                      std::size_t limit = static_cast<std::size_t>(-1)) const;
+
+  // --- human tasks. Requests return when they are durable. All throw not_found where the execution does not exist,
+  // invalid_argument for a task id that can't be, and closed where the task is not open any more.
+
+  /// Up to `limit` open tasks after the task id `after` that pass the filter; an empty page is the end. In the order of
+  /// (partition, run, event).
+  std::vector<human_task_summary> human_tasks(const human_task_filter& filter = {}, std::string_view after = {},
+                                              std::size_t limit = static_cast<std::size_t>(-1)) const;
+  human_task_description describe_human_task(std::string_view task_id) const;
+  /// Makes the task `by`'s. Throws conflict where it is somebody else's, unless `force`.
+  void claim_human_task(std::string_view task_id, std::string_view by, bool force = false);
+  /// Makes it nobody's. Throws conflict where it is not `by`'s, unless `force`.
+  void release_human_task(std::string_view task_id, std::string_view by, bool force = false);
+  /// Makes it `assignee`'s. Throws conflict where it is somebody else's than `by`'s, unless `force`.
+  void delegate_human_task(std::string_view task_id, std::string_view by, std::string_view assignee, bool force = false);
+  /// Gives the answer. It is checked against the task's form first: invalid_argument says what is wrong with it, and nothing
+  /// has happened. Throws conflict where the task is somebody else's than `by`'s, unless `force`; closed the second time.
+  void complete_human_task(std::string_view task_id, std::string_view by, payload answer, bool force = false);
+
+  // --- locks
+
+  /// Up to `limit` locks and semaphores in use after the one with the id `after`; an empty page is the end.
+  std::vector<lock_description> locks(std::string_view after = {},
+                                      std::size_t limit = static_cast<std::size_t>(-1)) const;
 
   /// Calls `on_progress` after each durable turn of the execution, in order, until the returned object is destroyed.
   /// "" follows all. Slow followers miss events rather than hold the engine up.

@@ -11,6 +11,60 @@ import unittest
 from program import PROGRAM, LIMIT, ProgramTest
 
 
+class Tasks(ProgramTest):
+    def only_task(self, *arguments):
+        lines = self.run_program("tasks", "list", "--json", *arguments).stdout.splitlines()
+        self.assertEqual(len(lines), 1)
+        return json.loads(lines[0])
+
+    def answer_it(self, complete_last):
+        task = self.only_task()
+        self.assertEqual((task["title"], task["assignee"], task["candidate_groups"]), ("Approve it", None, ["finance"]))
+        task_id = task["task_id"]
+        self.assertIn("Approve it", self.run_program("tasks", "list", "--group", "finance").stdout)
+        self.assertIn("No such", self.run_program("tasks", "list", "--group", "sales").stderr)
+        shown = json.loads(self.run_program("tasks", "show", task_id, "--json").stdout)
+        self.assertEqual((shown["question"], shown["form_schema"]), ("lunch", {"required": ["ok"]}))
+        self.assertIn('"lunch"', self.run_program("tasks", "show", task_id).stdout)
+        self.run_program("tasks", "claim", task_id, "--by", "ann")
+        self.assertIn('"ann"', self.run_program("tasks", "claim", task_id, "--by", "bob", code=2).stderr)
+        self.run_program("tasks", "delegate", task_id, "bob", "--by", "ann")
+        self.run_program("tasks", "release", task_id, "--by", "ann", "--force")
+        self.run_program("tasks", "claim", task_id, USER="ann")
+        complete_last(task_id)
+
+    def complete(self, task_id):
+        bad = self.run_program("tasks", "complete", task_id, '{"no": 1}', "--by", "ann", code=2)
+        self.assertIn("does not fit the form", bad.stderr)
+        self.run_program("tasks", "complete", task_id, '{"ok": 1}', "--by", "ann")
+        self.assertIn("not open", self.run_program("tasks", "complete", task_id, '{"ok": 2}', "--by", "ann", code=2).stderr)
+
+    def test_of_a_running_process(self):
+        process = self.start_waiting("asks", "a", "--input", '"lunch"')
+        self.answer_it(self.complete)
+        code, out, err = self.end_of(process)
+        self.assertEqual((code, out), (0, '{"ok":1}\n'), err)
+
+    def test_while_nobody_has_the_directory_open(self):
+        self.parked("asks", "a", "--input", '"lunch"')
+        self.answer_it(self.complete)
+        self.assertEqual(self.run_program("run", "asks", "--id", "a").stdout, '{"ok":1}\n')
+        self.assertIn("No such", self.run_program("tasks", "list").stderr)
+
+    def test_locks_are_listed(self):
+        first = self.start_waiting("holds_lock", "first")
+        self.wait_until(lambda: "holds" in self.run_program("locks").stdout)
+        self.start_waiting("holds_lock", "second")
+        self.wait_until(lambda: "waits (1)" in self.run_program("locks").stdout)
+        lock = json.loads(self.run_program("locks", "--json").stdout)
+        self.assertEqual((lock["name"], lock["kind"]), ("printer", "lock"))
+        self.assertEqual([user["workflow_id"] for user in lock["holders"] + lock["waiters"]], ["first", "second"])
+        for workflow_id in ("first", "second"):
+            self.run_program("signal", workflow_id, "approval", '"Ada"')
+        self.assertEqual(self.end_of(first)[1], '"Ada"\n')
+        self.assertIn("No lock", self.run_program("locks").stderr)
+
+
 class ExitCodes(ProgramTest):
     def test_completed_prints_the_result_and_the_id_that_was_chosen(self):
         done = self.run_program("run", "greet", "--input", '"Ada"')

@@ -103,6 +103,21 @@ task<int> sums(context ctx) {
   co_return *sum;
 }
 
+constexpr human_task<nlohmann::json(std::string)> approve{
+    .name = "approve",
+    .options = {.title = "Approve it", .candidate_groups = "finance", .form_schema = R"({"required": ["ok"]})"}};
+
+task<nlohmann::json> asks(context ctx, std::string what) {
+  nlohmann::json answer = co_await ctx.ask(approve, what);
+  co_return answer;
+}
+
+task<std::string> holds_lock(context ctx) {
+  auto held = co_await ctx.lock("printer");
+  std::string who = co_await ctx.wait(approval);
+  co_return who;
+}
+
 int append_line(int number) {
   const std::string file = variable("SAMPLE_FILE");
   const int fd = ::open(file.empty() ? "/dev/null" : file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -135,6 +150,8 @@ int main(int argc, char** argv) {
   add(definitions, "changes", changes);
   add(definitions, "sums", sums);
   add(definitions, "waits_elsewhere", waits_elsewhere);
+  add(definitions, "asks", asks);
+  add(definitions, "holds_lock", holds_lock);
   definitions.add(append, append_line);
   definitions.add(elsewhere, [](activity_context& about) { return nlohmann::json(about.complete_later()); });
   definitions.add(process_id, [] { return static_cast<int>(::getpid()); });

@@ -70,6 +70,7 @@ std::string stored_rows() {
   storage::put_timer(batch, partition, {timestamp(std::chrono::microseconds(0x708090a)), run, seq, "workflow"});
   storage::put_outbound(batch, partition, partition_id(3), 0, {});
   storage::put_parked(batch, partition, run, 0x10000, {});
+  storage::put_human_task(batch, partition, run, seq, {});
   std::string all;
   struct visitor {
     std::string& to;

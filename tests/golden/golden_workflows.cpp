@@ -9,6 +9,7 @@
 #include "evermill/context.hpp"
 #include "workflow/conversions.hpp"
 #include "workflow/decider.hpp"
+#include "workflow/lock_keeper.hpp"
 
 namespace evermill::golden {
 namespace {
@@ -161,6 +162,38 @@ task<int> continues(context ctx, int left) {
 task<int> waits(context ctx) {
   const nlohmann::json what = co_await ctx.wait(approval);
   co_return what.at("weight").get<int>();
+}
+
+inline constexpr activity<void(human_task_notice)> announce{.name = "announce"};
+inline constexpr human_task<nlohmann::json(order)> approve{
+    .name = "approve",
+    .options = {.title = "Approve an order",
+                .assignee = "ann",
+                .candidate_groups = "finance, managers",
+                .form_schema = R"({"type": "object"})",
+                .timeout = 48h},
+    .prepare = announce};
+inline constexpr human_task<void()> look_at{.name = "look at", .options = {.timeout = 1h}};
+
+task<std::string> asks_people(context ctx, order wanted) {
+  const nlohmann::json answer = co_await ctx.ask(approve, wanted);
+  std::string said = answer.dump();
+  try {
+    co_await ctx.ask(look_at);
+  } catch (const human_task_expired&) {
+    said += ", not looked at";
+  }
+  co_return said;
+}
+
+task<int> takes_locks(context ctx) {
+  auto printer = co_await ctx.lock("printer");
+  auto given_up = ctx.semaphore("pool", 3);
+  given_up.cancel();
+  auto seat = co_await ctx.semaphore("seats", 2);
+  printer.release();
+  co_await ctx.sleep(1s);
+  co_return 2;
 }
 
 /// Plays a partition for one run, by hand, with times and ids that are always the same.
@@ -400,6 +433,51 @@ std::vector<exported_run> play_continue(const registry& from) {
   return {first.finished(), second.finished()};
 }
 
+exported_run play_people(const registry& from) {
+  player p(from, "golden-people", "asks_people", run_number(11), codec<order>::encode({"o-2", 250, {}}));
+  const auto created = [&] { return p.last_of(messages::Event::kHumanTaskCreated); };
+  p.event([&](auto& e) {
+    auto& completed = *e.mutable_activity_task_completed();
+    completed.set_scheduled_seq(p.last_of(messages::Event::kActivityTaskScheduled));
+    set_attempt(*completed.mutable_attempt(), 1);
+  });
+  p.event([&](auto& e) {
+    auto& assigned = *e.mutable_human_task_assigned();
+    assigned.set_created_seq(created());
+    assigned.set_kind(messages::HumanTaskAssigned::DELEGATED);
+    assigned.set_by("carl");
+    assigned.set_assignee("bob");
+    assigned.set_forced(true);
+  });
+  p.event([&](auto& e) {
+    auto& completed = *e.mutable_human_task_completed();
+    completed.set_created_seq(created());
+    completed.set_by("bob");
+    completed.mutable_answer()->set_data(R"({"approved":true})");
+  });
+  p.fire();
+  return p.finished();
+}
+
+std::vector<exported_run> play_locks(const registry& from) {
+  player user(from, "golden-locks", "takes_locks", run_number(12), {});
+  const auto grant = [&] {
+    user.event([&](auto& e) {
+      e.mutable_lock_granted()->set_requested_seq(user.last_of(messages::Event::kLockRequested));
+    });
+  };
+  grant();
+  grant();
+  user.fire();
+  messages::Event told = workflow::locks::signal_of({false, {"golden-locks", 12, 2}, 0});
+  messages::WorkflowExecutionStarted first =
+      workflow::locks::start_with(std::move(told)).workflow_execution_started();
+  payload state = workflow::from_message(first.input());
+  player lock(from, "evermill.lock/printer", first.workflow_type(), run_number(13), std::move(state), first);
+  lock.give(workflow::locks::signal_of({true, {"golden-locks", 12, 2}, 0}));
+  return {user.finished(), lock.finished()};
+}
+
 std::vector<exported_run> play_ends(const registry& from) {
   player failed(from, "golden-failed", "fails", run_number(7), json_payload("2"));
   player terminated(from, "golden-terminated", "waits", run_number(8), {});
@@ -426,6 +504,8 @@ registry definitions() {
   all.add("fails", fails);
   all.add("continues", continues);
   all.add("waits", waits);
+  all.add("asks_people", asks_people);
+  all.add("takes_locks", takes_locks);
   return all;
 }
 
@@ -433,7 +513,8 @@ std::vector<journal_file> make_journals() {
   const registry all = definitions();
   return {{"activities", {play_activities(all)}}, {"limits", {play_limits(all)}}, {"steps_and_timers", {play_steps_and_timers(all)}},
           {"children", {play_children(all)}},     {"canceled", {play_cancel(all)}},
-          {"continued", play_continue(all)},      {"ends", play_ends(all)}};
+          {"continued", play_continue(all)},      {"ends", play_ends(all)},
+          {"people", {play_people(all)}},         {"locks", play_locks(all)}};
 }
 
 std::pair<std::string, std::string> record_of(partition_id partition, run_number run, const storage::stored_turn& turn) {

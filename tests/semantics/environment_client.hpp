@@ -32,6 +32,15 @@ class environment_client final : public client {
   execution_end wait(const std::string& id) override { return in_.wait(id); }
   execution_description describe(const std::string& id) override { return in_.describe(id); }
   std::vector<history_event> history(const std::string& id) override { return in_.history(id); }
+  std::vector<human_task_summary> human_tasks() override { return in_.human_tasks(); }
+  void claim(const std::string& task_id, const std::string& by) override { in_.claim_human_task(task_id, by); }
+  void delegate(const std::string& task_id, const std::string& by, const std::string& to) override {
+    in_.delegate_human_task(task_id, by, to);
+  }
+  void complete(const std::string& task_id, const std::string& by, payload answer) override {
+    in_.complete_human_task(task_id, by, std::move(answer));
+  }
+  std::vector<lock_description> locks() override { return in_.locks(); }
   void until(const std::function<bool()>& reached) override;
   void restart() override;
   bool in_virtual_time() const override { return true; }

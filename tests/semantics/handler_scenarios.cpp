@@ -62,10 +62,10 @@ void expect_refused(client& to, const std::string& id) {
   try {
     to.update(id, add_item, "bad", "bad-1");
   } catch (const update_failed& refused) {
-    must(!refused.accepted() && refused.why().type == "NotForSale", "a refused update says why");
+    require(!refused.accepted() && refused.why().type == "NotForSale", "a refused update says why");
     return;
   }
-  must(false, "a bad update is refused");
+  require(false, "a bad update is refused");
 }
 
 scenario update_and_query() {
@@ -76,16 +76,16 @@ scenario update_and_query() {
           [](client& to) {
             to.start(cart, "cart-1");
             if (!to.ended("cart-1")) {
-              must(to.update("cart-1", add_item, "book", "book-1") == "book", "an update gives its result");
+              require(to.update("cart-1", add_item, "book", "book-1") == "book", "an update gives its result");
               expect_refused(to, "cart-1");
               const std::string second = to.update("cart-1", add_item, "lamp", "lamp-1");
-              must(second == "book, lamp", "updates see the state of those before");
-              must(to.update("cart-1", add_item, "lamp", "lamp-1") == second, "the same update gives the same result");
-              must(to.ask("cart-1", items) == second, "a query sees what updates have done");
+              require(second == "book, lamp", "updates see the state of those before");
+              require(to.update("cart-1", add_item, "lamp", "lamp-1") == second, "the same update gives the same result");
+              require(to.ask("cart-1", items) == second, "a query sees what updates have done");
               to.signal_once("cart-1", checkout, "now");
             }
             to.wait("cart-1");
-            must(to.ask("cart-1", items) == "book, lamp", "an execution that has ended answers from its journal");
+            require(to.ask("cart-1", items) == "book, lamp", "an execution that has ended answers from its journal");
           },
       .check =
           [](const outcome& what) {
@@ -123,7 +123,7 @@ scenario update_carried_on() {
       .script =
           [](client& to) {
             to.start(relay, 0, "relay-1");
-            must(to.update("relay-1", add_item, "book", "book-1") == "book", "the next run does what the one before began");
+            require(to.update("relay-1", add_item, "book", "book-1") == "book", "the next run does what the one before began");
             to.wait("relay-1");
           },
       .check =

@@ -42,6 +42,11 @@ class client {
   virtual execution_description describe(const std::string& id) = 0;
   /// Of the current run.
   virtual std::vector<history_event> history(const std::string& id) = 0;
+  virtual std::vector<human_task_summary> human_tasks() = 0;
+  virtual void claim(const std::string& task_id, const std::string& by) = 0;
+  virtual void delegate(const std::string& task_id, const std::string& by, const std::string& to) = 0;
+  virtual void complete(const std::string& task_id, const std::string& by, payload answer) = 0;
+  virtual std::vector<lock_description> locks() = 0;
   /// Returns when `reached` holds. Virtual time passes only where nothing else can happen.
   virtual void until(const std::function<bool()>& reached) = 0;
   /// The process ends and another begins, perhaps with other code.
@@ -83,6 +88,11 @@ class client {
   void cancel_once(const std::string& id);
   void terminate_once(const std::string& id);
 
+  /// The open task of this execution, when there is one; nothing when it has ended before.
+  std::optional<human_task_summary> task_of(const std::string& id);
+  /// Does the run hold this lock, or wait for it, by the lock's own account?
+  bool is_known_to_lock(const std::string& lock, const std::string& id);
+
   bool exists(const std::string& id);
   bool ended(const std::string& id) { return describe(id).status != execution_status::running; }
   bool has_event(const std::string& id, std::string_view type, std::size_t count = 1);
@@ -116,10 +126,12 @@ std::vector<scenario> handler_scenarios();
 std::vector<scenario> start_scenarios();
 std::vector<scenario> scope_scenarios();
 std::vector<scenario> version_scenarios();
+std::vector<scenario> human_task_scenarios();
+std::vector<scenario> lock_scenarios();
 
-/// Fails the run of the script, whichever process it is in.
-inline void must(bool holds, const std::string& what) {
-  if (!holds) throw std::runtime_error("the scenario does not hold: " + what);
+/// For scripts: throws, and so fails the run, where `holds` is false.
+inline void require(bool holds, const std::string& what) {
+  if (!holds) throw std::runtime_error(what);
 }
 
 /// Counts an effect outside the engine. `what` says which; `key` tells repetitions of one from another one. Neither has a

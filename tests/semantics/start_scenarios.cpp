@@ -125,9 +125,9 @@ scenario reuse_after_failure() {
             to.wait("job");
             try {
               to.start_with({.id = "job", .reuse = workflow_id_reuse::allow_after_failure}, attempt, "third");
-              must(false, "what has completed is not followed by another one");
+              require(false, "what has completed is not followed by another one");
             } catch (const engine_error& refused) {
-              must(refused.code() == engine_errc::already_exists, refused.what());
+              require(refused.code() == engine_errc::already_exists, refused.what());
             }
           },
       .check = [](const outcome& what) { EXPECT_EQ(what.of("job").result(), "\"second\""); },

@@ -35,11 +35,20 @@ task<std::string> waits_elsewhere(context ctx) {
   co_return what;
 }
 
+constexpr human_task<std::string()> sign{.name = "sign", .options = {.form_schema = R"({"type": "string"})"}};
+
+task<std::string> signs_with_a_lock(context ctx) {
+  auto pen = co_await ctx.lock("pen");
+  std::string signature = co_await ctx.ask(sign);
+  co_return signature;
+}
+
 registry definitions() {
   registry all;
   all.add("waits", waits);
   all.add("waits_elsewhere", waits_elsewhere);
   all.add(elsewhere, [](activity_context& about) { return about.complete_later(); });
+  all.add("signs_with_a_lock", signs_with_a_lock);
   return all;
 }
 
@@ -75,11 +84,35 @@ control_errc code_of(const std::function<void()>& call) {
   return control_errc::internal;
 }
 
+TEST_F(ControlSocket, CarriesHumanTasksAndLocks) {
+  serve();
+  const auto there = client();
+  there->start("signs_with_a_lock", {}, {.id = "w"});
+  std::vector<human_task_summary> tasks;
+  while (tasks.empty()) tasks = there->human_tasks({}, "", 10);
+  const std::string id = tasks.at(0).task_id;
+  EXPECT_EQ(there->describe_human_task(id).form_schema, R"({"type": "string"})");
+  EXPECT_TRUE(there->human_tasks({}, id, 10).empty());
+  const auto locks = there->locks("", 10);
+  ASSERT_EQ(locks.size(), 1u);
+  EXPECT_EQ(locks[0].name, "pen");
+  EXPECT_EQ(locks[0].holders.at(0).workflow_id, "w");
+  there->claim_human_task(id, "ann", false);
+  EXPECT_EQ(code_of([&] { there->claim_human_task(id, "bob", false); }), control_errc::conflict);
+  there->delegate_human_task(id, "ann", "bob", false);
+  there->release_human_task(id, "bob", false);
+  EXPECT_EQ(there->describe_human_task(id).assignee, "");
+  EXPECT_EQ(code_of([&] { there->complete_human_task(id, "ann", json_payload("7"), false); }), control_errc::invalid_argument);
+  there->complete_human_task(id, "ann", json_payload("\"Ann\""), false);
+  EXPECT_EQ(code_of([&] { there->complete_human_task(id, "ann", json_payload("\"Bob\""), false); }), control_errc::closed);
+  EXPECT_EQ(wait(*there, "w").result, json_payload("\"Ann\""));
+}
+
 TEST_F(ControlSocket, CarriesEveryRequest) {
   serve();
   const auto there = client();
   EXPECT_EQ(there->status().process_id, ::getpid());
-  EXPECT_THAT(there->status().workflow_types, ElementsAre("waits", "waits_elsewhere"));
+  EXPECT_THAT(there->status().workflow_types, ElementsAre("signs_with_a_lock", "waits", "waits_elsewhere"));
   EXPECT_FALSE(there->start("waits", {}, {.id = "w"}).existed);
   EXPECT_TRUE(there->start("waits", {}, {.id = "w"}).existed);
   there->taint("w");
@@ -159,7 +192,6 @@ TEST_F(ControlSocket, TellsHowManyWaitAndEndsTheirWaitsWhenItStops) {
   EXPECT_EQ(server_->waiting_calls(), 0u);
   std::promise<std::optional<control_error>> answered;
   there->wait("w", [&](std::optional<control_error> error, const execution_end&) { answered.set_value(error); });
-  const auto following = there->follow("w", [](const execution_progress&) {});
   const auto end = std::chrono::steady_clock::now() + limit;
   while (server_->waiting_calls() != 1 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
   EXPECT_EQ(server_->waiting_calls(), 1u);

@@ -18,6 +18,8 @@
 #include "evermill/future.hpp"
 #include "evermill/handlers.hpp"
 #include "evermill/handles.hpp"
+#include "evermill/human_task.hpp"
+#include "evermill/lock.hpp"
 #include "evermill/runtime.hpp"
 #include "evermill/task.hpp"
 
@@ -194,6 +196,40 @@ class context {
         }));
   }
 
+  /// Opens a task for a person, calls its `prepare`, and waits for the answer, calling `remind` at its intervals. Throws
+  /// human_task_expired after the timeout, activity_error where `prepare` fails, payload_error where the answer is no A. The
+  /// task is withdrawn when this ends in any other way than by an answer.
+  template <class A, class Q, class... In>
+  task<A> ask(const human_task<A(Q)>& what, In&&... fields) const;
+  template <class A>
+  task<A> ask(const human_task<A()>& what) const;
+  /// The same, and then `process` is called with the answer; its result is the result.
+  template <class R, class A, class Q, class... In>
+  task<R> ask_then(const human_task<A(Q)>& what, const activity<R(A)>& process, In&&... fields) const;
+  template <class R, class A>
+  task<R> ask_then(const human_task<A()>& what, const activity<R(A)>& process) const;
+
+  /// For evermill itself: the command of `ask` alone. Sets the id under which the task is completed.
+  future<payload> open_human_task(const detail::human_task_spec& spec, payload question, std::string& task_id) const {
+    const detail::cell_ref task = detail::create_human_task(*runtime_, spec, std::move(question));
+    task_id = detail::human_task_id(*runtime_, *task.get());
+    return {*runtime_, task};
+  }
+
+  /// Waits for the lock of this name, which one run of all executions of the engine holds at a time:
+  ///   auto held = co_await ctx.lock("printer-7");
+  /// Those who wait get it in the order in which their requests reached the lock. It is released with `held`, or by the end
+  /// of the run, whatever that is. A future that is dropped or canceled withdraws its request: race it against a timer to
+  /// wait for some time only. Locks are not reentrant: asking for one that this run holds or waits for throws
+  /// std::logic_error. Throws std::invalid_argument where `name` is not 1 to 480 bytes of UTF-8 without control characters.
+  future<held_lock> lock(std::string_view name) const { return {*runtime_, detail::request_lock(*runtime_, name, 0)}; }
+  /// The same for one of `permits` (1 or more, else std::invalid_argument) permits of a semaphore, whose name is no lock's.
+  /// Where requests differ in `permits` the latest one's counts, so that a new version of the code may change it.
+  future<held_lock> semaphore(std::string_view name, std::uint32_t permits) const {
+    detail::check_permits(permits);
+    return {*runtime_, detail::request_lock(*runtime_, name, permits)};
+  }
+
   /// Ends this run and starts the next one of the same workflow with this input, in one commit: for loops that would
   /// otherwise grow their journal without end. Await it: it does not return, and destructors of locals run. Signals that
   /// were not read and a cancel request are carried along; open timers and activities are canceled; children go on, but
@@ -313,3 +349,5 @@ class context {
 };
 
 }  // namespace evermill
+
+#include "evermill/ask.hpp"

@@ -9,6 +9,8 @@
 #include "evermill/future.hpp"
 #include "evermill/handlers.hpp"
 #include "evermill/handles.hpp"
+#include "evermill/human_task.hpp"
+#include "evermill/lock.hpp"
 #include "evermill/log_level.hpp"
 #include "evermill/registry.hpp"
 #include "evermill/saga.hpp"

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "evermill/codec.hpp"
+#include "evermill/lock.hpp"
 #include "evermill/runtime.hpp"
 #include "evermill/task.hpp"
 
@@ -39,7 +40,11 @@ T take_value(const cell& c) {
   if constexpr (std::is_same_v<T, bool>) {
     if (c.timed) return c.value.has_value();
   }
-  if constexpr (!std::is_void_v<T>) return codec<T>::decode(c.value ? *c.value : payload{});
+  if constexpr (std::is_same_v<T, held_lock>) {
+    return held_lock::take(c);
+  } else if constexpr (!std::is_void_v<T>) {
+    return codec<T>::decode(c.value ? *c.value : payload{});
+  }
 }
 }  // namespace detail
 
@@ -62,6 +67,9 @@ class [[nodiscard("co_await it, or keep it to await it later")]] future {
   future& operator=(future&&) noexcept = default;
   ~future() {
     if (cell_ && cell_->waiting == &waiter_) cell_->waiting = nullptr;
+    if constexpr (std::is_same_v<T, held_lock>) {
+      if (cell_) detail::drop_lock(*runtime_, *cell_.get());
+    }
   }
 
   /// Has the command ended? Awaiting does not wait then. The same in every replay.
@@ -69,8 +77,9 @@ class [[nodiscard("co_await it, or keep it to await it later")]] future {
 
   /// Asks that the command end, and settles the future at once: awaiting it throws canceled_error. Does nothing when it
   /// was ready before. A timer is canceled; a wait takes no signal any more; an activity's attempt is told to stop and
-  /// is not tried again; a child gets a cancel request; a step runs to its end. Nobody waits for them to obey, except
-  /// where an activity's options say otherwise (activity_cancellation): such a future is settled by the activity's end.
+  /// is not tried again; a child gets a cancel request; a step runs to its end; a human task is withdrawn; a lock is not
+  /// waited for any more. Nobody waits for them to obey, except where an activity's options say otherwise
+  /// (activity_cancellation): such a future is settled by the activity's end.
   void cancel() { detail::cancel(*runtime_, *shared_cell().get()); }
 
   bool await_ready() const { return ready(); }

@@ -31,7 +31,7 @@ struct waiter {
 
 /// The outcome of one command: pending, then settled once. Shared by the runtime and the future; one thread at a time.
 struct cell {
-  enum class kind : std::uint8_t { activity, timer, child, step, signal, condition };
+  enum class kind : std::uint8_t { activity, timer, child, step, signal, condition, human_task, lock };
   enum class state : std::uint8_t { pending, value, error };
   kind what = kind::timer;
   state is = state::pending;
@@ -46,6 +46,14 @@ struct cell {
   std::optional<payload> value;
   std::exception_ptr error;
   waiter* waiting = nullptr;
+  mutable runtime* owner = nullptr;  ///< of a lock that was granted and not taken
+};
+
+/// What `ctx.ask` creates; HumanTaskCreated has the meaning of each.
+struct human_task_spec {
+  std::string name, title, assignee, candidate_groups, form_schema;
+  std::chrono::microseconds timeout{0};
+  std::chrono::microseconds remind_every{0};
 };
 
 class cell_ref {
@@ -79,6 +87,16 @@ cell_ref wait_signal(runtime& rt, std::string_view name);
 cell_ref wait_signal(runtime& rt, std::string_view name, std::chrono::microseconds timeout);
 cell_ref wait_until(runtime& rt, std::function<bool()> holds);
 cell_ref schedule_step(runtime& rt, std::string_view name, std::function<payload()> run);
+cell_ref create_human_task(runtime& rt, const human_task_spec& spec, payload question);
+/// As engine::complete_human_task knows it.
+std::string human_task_id(const runtime& rt, const cell& task);
+/// `permits` 0: a mutex.
+cell_ref request_lock(runtime& rt, std::string_view name, std::uint32_t permits);
+void check_permits(std::uint32_t permits);
+/// Gives back what was granted for this request.
+void release_lock(runtime& rt, std::uint64_t requested) noexcept;
+/// The request's future is gone: what was granted and not taken is given back, what was not granted is withdrawn.
+void drop_lock(runtime& rt, cell& c) noexcept;
 void continue_as_new(runtime& rt, payload input);
 void cancel(runtime& rt, cell& c);
 bool patched(runtime& rt, std::string_view id);

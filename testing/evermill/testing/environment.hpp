@@ -128,6 +128,22 @@ class environment {
   /// The events of the current run.
   std::vector<history_event> history(std::string_view workflow_id) const;
 
+  // --- human tasks and locks: as the engine's
+
+  std::vector<human_task_summary> human_tasks(const human_task_filter& filter = {}) const;
+  human_task_description describe_human_task(std::string_view task_id) const;
+  void claim_human_task(std::string_view task_id, std::string_view by, bool force = false);
+  void release_human_task(std::string_view task_id, std::string_view by, bool force = false);
+  void delegate_human_task(std::string_view task_id, std::string_view by, std::string_view assignee, bool force = false);
+  void complete_human_task(std::string_view task_id, std::string_view by, payload answer, bool force = false);
+  /// The only open task of this name gets this answer; it is taken away from whoever has it. Throws environment_error where
+  /// none is open, or several are.
+  template <class A, class... Q>
+  void answer(const human_task<A(Q...)>& which, const std::type_identity_t<A>& value) {
+    answer(which.name, codec<A>::encode(value));
+  }
+  std::vector<lock_description> locks() const;
+
   // --- time
 
   time_point now() const;
@@ -189,6 +205,7 @@ class environment {
  private:
   void replace(std::string_view name, registry replacement);
   void hang(std::string_view name);
+  void answer(std::string_view name, payload value);
 
   class impl;
   std::unique_ptr<impl> impl_;
