@@ -206,7 +206,10 @@ void partition::route_event(const messages::DecisionEvent& event, const origin& 
   if (r == nullptr) {
     if (from.lane_source && workflow::locks::is_lock(event.workflow_id())) {  // its first user
       messages::Event first = event.event();
-      return start_run(event.workflow_id(), workflow::locks::start_with(std::move(first)), from);
+      messages::DecisionEvent start;
+      start.set_workflow_id(event.workflow_id());
+      *start.mutable_event() = workflow::locks::start_with(std::move(first));
+      return start_run(start, from);
     }
     return refuse(from, event.workflow_id(), answer::outcome::not_found,
                   "no execution has the workflow id \"" + event.workflow_id() + "\"");
