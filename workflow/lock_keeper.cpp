@@ -71,12 +71,12 @@ lock_name name_of(std::string_view workflow_id) {
 
 const workflow_definition& definition() {
   static const workflow_definition only{
-      std::string(workflow_type), nullptr,
-      [](evermill::detail::runtime& rt, const payload& input) -> std::unique_ptr<evermill::detail::root> {
+      .name = std::string(workflow_type),
+      .start = [](evermill::detail::runtime& rt, const payload& input) -> std::unique_ptr<evermill::detail::root> {
         return std::make_unique<evermill::detail::root_of<void>>(
             rt, keep(context(rt), keeper{&rt}, codec<lock_state>::decode(input)));
       },
-      [](const payload& input) { static_cast<void>(codec<lock_state>::decode(input)); }, nullptr};
+      .check_input = [](const payload& input) { static_cast<void>(codec<lock_state>::decode(input)); }};
   return only;
 }
 

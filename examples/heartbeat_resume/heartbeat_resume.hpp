@@ -1,11 +1,13 @@
 // Reads a large file in one long activity that goes on where it was, however often its process is killed.
 #pragma once
 
-#include <evermill/evermill.hpp>
-
 #include <chrono>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
+
+#include "evermill/context.hpp"
+#include "evermill/registry.hpp"
 
 namespace heartbeat_resume {
 

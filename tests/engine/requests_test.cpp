@@ -58,6 +58,16 @@ task<int> run_parent(context ctx, int children) {
 
 task<void> run_sleeper(context ctx) { co_await ctx.sleep(1h); }
 
+task<void> run_orphanage(context ctx) {
+  constexpr child_workflow<void()> unknown{.name = "unknown"};
+  auto child = ctx.start_with({.id = "waiting", .run_timeout = 20ms}, unknown);
+  try {
+    co_await std::move(child);
+  } catch (const child_workflow_error& error) {
+    if (error.why().kind != failure_kind::timed_out) throw;
+  }
+}
+
 class Requests : public testing::Test {
  protected:
   Requests() {
@@ -235,15 +245,7 @@ TEST_F(Requests, ADeadlineHoldsForWhatHasNoCodeHere) {
   registry with_parent;
   with_parent.add(parent, run_parent);
   with_parent.add("child", run_child);
-  with_parent.add("orphanage", +[](context ctx) -> task<void> {
-    constexpr child_workflow<void()> unknown{.name = "unknown"};
-    auto child = ctx.start_with({.id = "waiting", .run_timeout = 20ms}, unknown);
-    try {
-      co_await std::move(child);
-    } catch (const child_workflow_error& error) {
-      if (error.why().kind != failure_kind::timed_out) throw;
-    }
-  });
+  with_parent.add("orphanage", run_orphanage);
   engine e(with_parent, options());
   e.start("orphanage", {}, {.id = "o"});
   EXPECT_EQ(e.wait("o").status, execution_status::completed);

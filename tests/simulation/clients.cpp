@@ -163,6 +163,10 @@ void clients::on_turn(actors::durable_turn&& what) {
   if (!durable) record_.finding("a turn of " + what.workflow_id + " was told before it was durable");
 }
 
+void clients::on_update_ended(actors::ended_update&& what) {
+  record_.finding("the end of an update that nobody asked for: " + what.update_id + " of " + what.workflow_id);
+}
+
 void clients::on_failed(const std::string& message) {
   if (!alive_) return;
   record_.trace("the store failed");

@@ -47,6 +47,7 @@ class clients final : public actors::node_listener {
   void on_answer(std::uint64_t token, actors::answer&& what) override;
   void on_ended(actors::ended_execution&& what) override;
   void on_turn(actors::durable_turn&& what) override;
+  void on_update_ended(actors::ended_update&& what) override;
   bool has_followers() override { return followers_; }
   void on_failed(const std::string& message) override;
 

@@ -122,6 +122,8 @@ bool consumption::has_left_trace(partition_id at, const messages::DecisionEvent&
       return store_.is_parked(at.value, event.run_number(), end.seq);
     }
     case messages::DecisionEvent::kTerminate: return request_has_left_trace(at, event);
+    case messages::DecisionEvent::kActivityHeartbeat:  // the next may come in its place
+    case messages::DecisionEvent::kActivityCompletesLater:
     case messages::DecisionEvent::kTaint:
     case messages::DecisionEvent::kLaneAcknowledged:
     case messages::DecisionEvent::WHAT_NOT_SET: return true;

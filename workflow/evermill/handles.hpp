@@ -20,7 +20,8 @@ namespace evermill {
 
 namespace detail {
 template <class T>
-inline constexpr bool is_view = std::is_pointer_v<T> || std::is_same_v<T, std::string_view>;
+inline constexpr bool is_view = (std::is_pointer_v<T> && !std::is_function_v<std::remove_pointer_t<T>>) ||
+                                std::is_same_v<T, std::string_view>;
 template <class T, std::size_t N>
 inline constexpr bool is_view<std::span<T, N>> = true;
 template <class T>
