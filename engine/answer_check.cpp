@@ -1,4 +1,5 @@
 // Answers against the JSON Schema of their form. The only file that knows the schema library.
+#define VALIJSON_USE_EXCEPTIONS 1  // else a schema that is none ends the process
 #include <nlohmann/json.hpp>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>

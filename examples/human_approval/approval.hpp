@@ -1,10 +1,12 @@
 // An expense that a person approves: announced, reminded of, answered through a form, and booked.
 #pragma once
 
-#include <evermill/evermill.hpp>
+#include <evermill/context.hpp>
+#include <evermill/registry.hpp>
 
 #include <chrono>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <string>
 
 using namespace std::chrono_literals;

@@ -40,7 +40,7 @@ void handle(std::string_view bytes, Handle&& carry_out) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   server::local_control control(shared_engine());
   fuzz::input in(data, size);
-  const std::uint8_t kind = in.byte() % 8;
+  const std::uint8_t kind = in.byte() % 11;
   const std::string_view bytes = in.rest();
   namespace wire = server::wire;
   constexpr std::size_t page = 100;
@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }), 0;
     case 1:
       return handle<wire::SignalRequest>(bytes, [&](const auto& r) {
-        control.signal(r.workflow_id(), r.signal_name(), workflow::from_message(r.input()));
+        control.signal(r.workflow_id(), r.signal_name(), workflow::from_message(r.input()), r.request_id());
       }), 0;
     case 2: return handle<wire::CancelRequest>(bytes, [&](const auto& r) { control.cancel(r.workflow_id(), r.reason()); }), 0;
     case 3:
@@ -62,6 +62,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         wire::DescribeReply reply;
         server::to_wire(control.describe(r.workflow_id()), reply);
         server::from_wire(reply);
+      }), 0;
+    case 7:
+      return handle<wire::QueryRequest>(bytes, [&](const auto& r) {
+        control.query(r.workflow_id(), r.query_name(), workflow::from_message(r.input()));
+      }), 0;
+    case 8:
+      return handle<wire::ReportActivityRequest>(bytes, [&](const auto& r) {
+        control.report_activity(r.token(), server::from_wire(r));
+      }), 0;
+    case 9:
+      return handle<wire::CompleteHumanTaskRequest>(bytes, [&](const auto& r) {
+        control.complete_human_task(r.task_id(), r.by(), workflow::from_message(r.answer()), r.force());
       }), 0;
     case 6: return handle<wire::ListRequest>(bytes, [&](const auto& r) { control.list(r.after(), page); }), 0;
     default:

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <optional>
 
 #include "evermill/context.hpp"
@@ -196,6 +197,40 @@ task<int> takes_locks(context ctx) {
   co_return 2;
 }
 
+inline constexpr update<int(int)> add_boxes{.name = "add boxes"};
+inline constexpr update<void()> seal{.name = "seal"};
+inline constexpr query<int()> boxes{.name = "boxes"};
+
+task<int> add_packed(context ctx, std::shared_ptr<int> sum, int n) {
+  const int packed = co_await ctx.call(pack, n);
+  *sum += packed;
+  co_return *sum;
+}
+
+/// Its children are left to themselves; after the patch it takes updates for one more round.
+task<int> answers(context ctx, int rounds) {
+  const auto sum = std::make_shared<int>(0);
+  const auto sealed = std::make_shared<bool>(false);
+  auto looking = ctx.on_query(boxes, [sum] { return *sum; });
+  auto adding = ctx.on_update(add_boxes, [ctx, sum](int n) { return add_packed(ctx, sum, n); });
+  auto sealing = ctx.on_update(seal, [sealed] {
+    if (*sealed) throw application_error("Sealed", "it is sealed already");
+    *sealed = true;
+  });
+  constexpr child_options alone{.id = "golden-alone",
+                                .when_parent_closes = parent_close_policy::abandon,
+                                .reuse = workflow_id_reuse::terminate_existing,
+                                .execution_timeout = 48h,
+                                .run_timeout = 24h,
+                                .version = "2026-11"};
+  auto shipping = ctx.start_with(alone, shipment, 1);
+  auto is_sealed = [sealed] { return *sealed; };
+  if (ctx.patched("2026-11 wait for the seal")) co_await ctx.until(is_sealed);
+  co_await ctx.wait(hurry);
+  if (rounds > 0) co_await ctx.continue_as_new(rounds - 1);
+  co_return *sum;
+}
+
 /// Plays a partition for one run, by hand, with times and ids that are always the same.
 class player {
  public:
@@ -339,7 +374,7 @@ exported_run play_activities(const registry& from) {
 }
 
 exported_run play_limits(const registry& from) {
-  player p(from, "golden-limits", "limits", run_number(11), {});
+  player p(from, "golden-limits", "limits", run_number(14), {});
   using kind = messages::Failure;
   for (const auto& [which, type] : {std::pair(kind::SCHEDULE_TO_START, "ScheduleToStartTimeout"),
                                     std::pair(kind::SCHEDULE_TO_CLOSE, "ScheduleToCloseTimeout"),
@@ -478,6 +513,47 @@ std::vector<exported_run> play_locks(const registry& from) {
   return {user.finished(), lock.finished()};
 }
 
+std::vector<exported_run> play_answers(const registry& from) {
+  messages::WorkflowExecutionStarted limited;
+  limited.set_execution_deadline_us(1'777'999'999'000'000);
+  limited.set_run_deadline_us(1'777'888'888'000'000);
+  limited.set_run_timeout_us(3'600'000'000);
+  limited.set_version("2026-11");
+  player first(from, "golden-answers", "answers", run_number(15), json_payload("1"), limited);
+  const auto update = [](player& p, const std::string& id, const std::string& name, const std::string& json) {
+    p.event([&](auto& e) {
+      auto& accepted = *e.mutable_workflow_execution_update_accepted();
+      accepted.set_update_id(id);
+      accepted.set_update_name(name);
+      if (!json.empty()) accepted.mutable_input()->set_data(json);
+    });
+  };
+  const auto packed = [](player& p) {
+    p.event([&](auto& e) {
+      e.mutable_activity_task_completed()->set_scheduled_seq(p.last_of(messages::Event::kActivityTaskScheduled));
+      set_attempt(*e.mutable_activity_task_completed()->mutable_attempt(), 1);
+      e.mutable_activity_task_completed()->mutable_result()->set_data("3");
+    });
+  };
+  update(first, "u-1", "add boxes", "3");
+  packed(first);
+  update(first, "u-2", "seal", "");
+  update(first, "u-3", "seal", "");
+  update(first, "u-4", "add boxes", "4");
+  first.signal("hurry", "");
+  messages::WorkflowExecutionStarted again = limited;
+  again.set_continued_from_run_number(15);
+  auto& carried = *again.add_carried_updates();
+  carried.set_update_id("u-4");
+  carried.set_update_name("add boxes");
+  carried.mutable_input()->set_data("4");
+  player second(from, "golden-answers", "answers", run_number(16), json_payload("0"), again);
+  packed(second);
+  update(second, "u-5", "seal", "");
+  second.signal("hurry", "");
+  return {first.finished(), second.finished()};
+}
+
 std::vector<exported_run> play_ends(const registry& from) {
   player failed(from, "golden-failed", "fails", run_number(7), json_payload("2"));
   player terminated(from, "golden-terminated", "waits", run_number(8), {});
@@ -506,15 +582,18 @@ registry definitions() {
   all.add("waits", waits);
   all.add("asks_people", asks_people);
   all.add("takes_locks", takes_locks);
+  all.add("answers", answers, {.version = "2026-11"});
   return all;
 }
 
 std::vector<journal_file> make_journals() {
   const registry all = definitions();
-  return {{"activities", {play_activities(all)}}, {"limits", {play_limits(all)}}, {"steps_and_timers", {play_steps_and_timers(all)}},
+  return {{"activities", {play_activities(all)}}, {"steps_and_timers", {play_steps_and_timers(all)}},
           {"children", {play_children(all)}},     {"canceled", {play_cancel(all)}},
           {"continued", play_continue(all)},      {"ends", play_ends(all)},
-          {"people", {play_people(all)}},         {"locks", play_locks(all)}};
+          {"limits", {play_limits(all)}},
+          {"people", {play_people(all)}},         {"locks", play_locks(all)},
+          {"answers", play_answers(all)}};
 }
 
 std::pair<std::string, std::string> record_of(partition_id partition, run_number run, const storage::stored_turn& turn) {

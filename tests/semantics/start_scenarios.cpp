@@ -22,12 +22,10 @@ constexpr child_workflow<std::string(std::string)> attempt{.name = "attempt"};
 // --- what becomes of children when their parent ends
 
 task<std::string> run_listener(context ctx) {
-  bool canceled = false;
   try {
     const std::string heard = co_await ctx.wait(word);
     co_return heard;
-  } catch (const canceled_error&) {
-    canceled = true;
+  } catch (const canceled_error&) {  // co_await is not allowed here
   }
   co_await ctx.call(clean_up);
   throw canceled_error();
