@@ -1,19 +1,21 @@
-// The engine: runs registered workflows durably inside this process.
-//
-//   evermill::registry registry;
-//   registry.add("fulfil_order", fulfil_order);
-//   registry.add(charge_card, [](const Charge& c) { … });
-//   evermill::engine engine(registry, {.data_directory = "data"});
-//   auto order = engine.start(fulfil_order, Order{…}, {.id = "o-1"});
-//   order.signal(approval, Approval{…});
-//   std::string tracking = order.result();
-//
-// All functions are thread-safe. Those that answer do so when the answer is durable, and throw engine_error where they
-// can't. Several engines may live in one process, each with a data directory of its own. An engine installs no signal
-// handlers and keeps no global state.
-//
-// When the disk fails or is full, what is not durable is dropped, requests are answered `unavailable`, and the engine opens
-// its directory anew, again and again until it can; callers of `wait` and `result` go on waiting meanwhile.
+/// @file
+/// The engine: runs registered workflows durably inside this process.
+///
+///     evermill::registry registry;
+///     registry.add("fulfil_order", fulfil_order);
+///     registry.add(charge_card, [](const Charge& c) { … });
+///     evermill::engine engine(registry, {.data_directory = "data"});
+///     auto order = engine.start(fulfil_order, Order{…}, {.id = "o-1"});
+///     order.signal(approval, Approval{…});
+///     std::string tracking = order.result();
+///
+/// All functions are thread-safe. Those that answer do so when the answer is durable, and throw engine_error where they
+/// can't. Several engines may live in one process, each with a data directory of its own. An engine installs no signal
+/// handlers and keeps no global state.
+///
+/// When the disk fails or is full, what is not durable is dropped, requests are answered `unavailable`, and the engine opens
+/// its directory anew, again and again until it can. Callers of `wait` and `result` go on waiting where that succeeds at once;
+/// where it fails, they get `unavailable` too.
 #pragma once
 
 #include <chrono>
@@ -60,12 +62,15 @@ struct task_queue_options {
   unsigned burst = 1;          ///< with a rate: attempts that may start at once after a pause; at least 1
 };
 
+/// How an engine is set up. Fixed for its life.
 struct engine_options {
+  /// What it does with its directory.
   engine_mode mode = engine_mode::run;
   /// Created where it does not exist; belongs to one engine at a time. Empty: everything is kept in memory and lost
-  /// with the engine.
+  /// with the engine. Opening throws locked while another process has it open, storage where it can't be read or written.
   std::filesystem::path data_directory;
-  /// How many slices instances are divided into; fixed when the directory is created. 0: what the directory has, or 4.
+  /// How many slices instances are divided into; fixed when the directory is created. 0: what the directory has, or 4. More
+  /// than 4,096: invalid_argument; another number than the directory has: storage.
   std::uint16_t partitions = 0;
   /// Threads that run workflow code. 0: one per core.
   unsigned workflow_threads = 0;
@@ -74,13 +79,14 @@ struct engine_options {
   /// Processes that shell activities may run at once. 0: one per core.
   unsigned shell_processes = 0;
   /// Task queues that are served here, and their limits. "default" is served in any case. Activities of other queues wait,
-  /// without cost, for a process that serves theirs (and for their schedule_to_start and schedule_to_close).
+  /// without cost, for a process that serves theirs (and for their schedule_to_start and schedule_to_close). A name that can't
+  /// be or that comes twice, a negative rate and a burst of 0: invalid_argument.
   std::vector<task_queue_options> task_queues;
   /// An instance that has had nothing to do for this long leaves memory and is replayed when next needed.
   std::chrono::milliseconds passivate_after{10'000};
   /// At most this many instances are kept in memory by each partition; the longest idle ones leave first.
   std::size_t live_instances_per_partition = 20'000;
-  /// Caches of the store, in bytes.
+  /// Caches of the store, in bytes: half for what is read, half (at least 16 MiB) for what is written. Default 64 MiB.
   std::size_t cache_bytes = 64u << 20;
   /// false: writes are not synced, and a power cut may lose what was acknowledged. For figures only.
   bool sync = true;
@@ -90,6 +96,7 @@ struct engine_options {
   std::shared_ptr<spdlog::logger> logger;
 };
 
+/// What is wrong, for code.
 enum class engine_errc {
   invalid_argument,   ///< an id, name or option that can't be
   unknown_workflow,   ///< no workflow of that name is registered
@@ -105,32 +112,38 @@ enum class engine_errc {
   unavailable,        ///< the engine is stopping, or has lost its storage and is opening it anew
 };
 
+/// What the engine throws; `what()` says it for people.
 class engine_error : public std::runtime_error {
  public:
+  /// `message` is what `what()` gives.
   engine_error(engine_errc code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  /// What is wrong, for code.
   engine_errc code() const noexcept { return code_; }
 
  private:
   engine_errc code_;
 };
 
+/// How far an execution, or one of its runs, has come. The numbers are stored.
 enum class execution_status : unsigned char {
-  running = 1,
-  completed = 2,
-  failed = 3,
-  canceled = 4,
-  terminated = 5,
-  timed_out = 6,
-  continued_as_new = 7,
+  running = 1,           ///< has not ended; also when it takes no turns
+  completed = 2,         ///< with a result
+  failed = 3,            ///< its code threw
+  canceled = 4,          ///< its code let the canceled_error of a cancel request pass
+  terminated = 5,        ///< ended from outside, without its code being asked
+  timed_out = 6,         ///< ran longer than it may
+  continued_as_new = 7,  ///< of a run only: another one has followed it
 };
+/// "running", "completed", "failed", "canceled", "terminated", "timed out" or "continued as new".
 std::string_view to_string(execution_status status) noexcept;
 
 /// A signal that is sent with a start.
 struct start_signal {
-  std::string name;
-  payload input;
+  std::string name;  ///< 1 to 512 bytes of UTF-8 without control characters
+  payload input;     ///< empty for a signal<>
 };
 
+/// How an execution is started. What can't be makes the start throw invalid_argument.
 struct start_options {
   /// Names the instance: 1 to 512 bytes of UTF-8 without control characters. Empty: a random UUID.
   std::string id;
@@ -139,36 +152,41 @@ struct start_options {
   /// Names this request among those to its workflow id: repeated within a day, it starts nothing and finds what it started,
   /// whatever the policy. Empty: without.
   std::string request_id;
-  /// How long all runs of the execution together, and each of its runs, may take: it ends as timed out then, its code is not
-  /// asked. From the start; 0: no limit.
+  /// How long all runs of the execution together may take: it ends as timed out then, its code is not asked. From the start; 0:
+  /// no limit; not negative.
   std::chrono::microseconds execution_timeout{0};
-  std::chrono::microseconds run_timeout{0};
-  /// The version of the workflow's code (registry.hpp); empty: the one that is for new executions.
+  std::chrono::microseconds run_timeout{0};  ///< the same for each of its runs, from the run's start
+  /// The version of the workflow's code (registry.hpp); empty: the one that is for new executions. One that is not registered:
+  /// unknown_workflow.
   std::string version;
-  /// Delivered with the start in one commit; to the execution that has the id, where it runs. With `use_existing` an execution
-  /// that has ended is followed by a new one then.
+  /// Delivered with the start in one commit. Where an execution with the id runs, it gets the signal and nothing is started,
+  /// whatever definition, input and policy the start has (but for `terminate_existing`). With `use_existing` one that has ended
+  /// is followed by a new one.
   std::optional<start_signal> with_signal;
 };
 
+/// What a start gives.
 struct started_execution {
-  std::string workflow_id;
-  std::string run_id;
+  std::string workflow_id;  ///< start_options::id, or the UUID that was made
+  std::string run_id;       ///< of the run that was started or found; a UUID
   bool existed = false;  ///< the same start had been made before; nothing was started now
 };
 
 /// How an execution ended. `result` is set when completed (absent for no value); `cause` when it did not complete.
 struct execution_end {
-  execution_status status = execution_status::running;
-  std::optional<payload> result;
-  std::optional<failure> cause;
+  execution_status status = execution_status::running;  ///< never `running` or `continued_as_new` once it has ended
+  std::optional<payload> result;                        ///< of what completed; nothing for void
+  std::optional<failure> cause;                         ///< why it did not complete
 };
 
+/// An execution's current run as it is stored, read from its journal. Times are UTC.
 struct execution_description {
+  /// An activity that has not ended.
   struct open_activity {
-    std::uint64_t scheduled_seq = 0;
-    std::string activity_type;
-    std::uint32_t attempt = 1;
-    std::optional<failure> last_failure;
+    std::uint64_t scheduled_seq = 0;  ///< the event with which it was called
+    std::string activity_type;        ///< its name
+    std::uint32_t attempt = 1;        ///< the current one; 1 is the first
+    std::optional<failure> last_failure;  ///< of the attempt before; nothing: there was none
     std::chrono::sys_time<std::chrono::microseconds> not_before{};  ///< of the current attempt; epoch: at once
     std::string task_queue;           ///< "default" unless its options name another
     std::string token;                ///< names the current attempt: engine::complete_activity
@@ -177,97 +195,102 @@ struct execution_description {
     bool cancel_requested = false;    ///< and its end is waited for
     std::optional<payload> heartbeat_details;  ///< the newest that are durable
   };
+  /// A timer that has not fired: of `sleep`, of a wait with a timeout, or (event 1) of the run's own timeout.
   struct open_timer {
-    std::uint64_t started_seq = 0;
-    std::chrono::sys_time<std::chrono::microseconds> fire_at{};
+    std::uint64_t started_seq = 0;                               ///< the event with which it was set
+    std::chrono::sys_time<std::chrono::microseconds> fire_at{};  ///< when it is due
   };
-  std::string workflow_id;
-  std::string run_id;
-  std::string workflow_type;
-  execution_status status = execution_status::running;
+  std::string workflow_id;    ///< the execution's own
+  std::string run_id;         ///< of the current run, or the last one
+  std::string workflow_type;  ///< the name under which its code is registered
+  execution_status status = execution_status::running;  ///< how far it has come
   /// "", or why a running execution takes no turns: "stuck" or "unserved", with the reason in blocked_message.
   std::string blocked;
-  std::string blocked_message;
-  std::uint64_t blocked_at_event = 0;
-  std::chrono::sys_time<std::chrono::microseconds> started_at{};
-  std::chrono::sys_time<std::chrono::microseconds> closed_at{};
-  std::uint16_t partition = 0;
-  std::uint64_t events = 0;
-  std::vector<open_activity> activities;
-  std::vector<open_timer> timers;
+  std::string blocked_message;         ///< the reason, for people; "" where it is not blocked
+  std::uint64_t blocked_at_event = 0;  ///< the first event that does not fit the code; 0 where it is not stuck
+  std::chrono::sys_time<std::chrono::microseconds> started_at{};  ///< of the current run
+  std::chrono::sys_time<std::chrono::microseconds> closed_at{};   ///< epoch: it has not ended
+  std::uint16_t partition = 0;            ///< the slice of the directory that it lies in, from 0
+  std::uint64_t events = 0;               ///< in the journal of the current run
+  std::vector<open_activity> activities;  ///< in the order of their calls; none once it has ended
+  std::vector<open_timer> timers;         ///< in the order in which they were set; none once it has ended
 };
 
+/// One line of a list; execution_description has the meaning of each field.
 struct listed_execution {
-  std::string workflow_id;
-  std::string run_id;
-  std::string workflow_type;
-  execution_status status = execution_status::running;
-  std::string blocked;
-  std::chrono::sys_time<std::chrono::microseconds> started_at{};
-  std::chrono::sys_time<std::chrono::microseconds> closed_at{};
+  std::string workflow_id;    ///< the execution's own
+  std::string run_id;         ///< of the current run, or the last one
+  std::string workflow_type;  ///< the name under which its code is registered
+  execution_status status = execution_status::running;  ///< how far it has come
+  std::string blocked;  ///< "", "stuck" or "unserved"
+  std::chrono::sys_time<std::chrono::microseconds> started_at{};  ///< of the current run, UTC
+  std::chrono::sys_time<std::chrono::microseconds> closed_at{};   ///< epoch: it has not ended
 };
 
 /// One event of a history. `json` is one line: seq, type, time, then the event's own fields by their protobuf names.
 struct history_event {
-  std::uint64_t seq = 0;
-  std::string type;  ///< "ActivityTaskScheduled", …
-  std::chrono::sys_time<std::chrono::microseconds> time{};
-  std::string json;
+  std::uint64_t seq = 0;  ///< its place in the run's journal, from 1
+  std::string type;       ///< "ActivityTaskScheduled", …
+  std::chrono::sys_time<std::chrono::microseconds> time{};  ///< of the turn it belongs to, UTC
+  std::string json;       ///< all of it; JSON payloads appear as they are, others in base64
 };
 
 /// An open human task, as it is listed.
 struct human_task_summary {
   std::string task_id;  ///< names it for all requests
-  std::string workflow_id;
-  std::string name;
+  std::string workflow_id;  ///< of the execution that asks
+  std::string name;      ///< human_task::name
   std::string title;     ///< the name where the workflow gave none
   std::string assignee;  ///< empty: nobody has it
-  std::vector<std::string> candidate_groups;
-  std::chrono::sys_time<std::chrono::microseconds> created_at{};
-  std::chrono::sys_time<std::chrono::microseconds> due_at{};  ///< epoch: it has no timeout
+  std::vector<std::string> candidate_groups;  ///< who may claim it; a hint
+  std::chrono::sys_time<std::chrono::microseconds> created_at{};  ///< UTC
+  std::chrono::sys_time<std::chrono::microseconds> due_at{};  ///< when its workflow gives up; epoch: it has no timeout
 };
+/// An open human task with all that is needed to answer it.
 struct human_task_description : human_task_summary {
-  std::optional<payload> question;
+  std::optional<payload> question;  ///< nothing: a task without one
   std::string form_schema;  ///< JSON Schema of the answer; empty: any answer
 };
 /// Which tasks are wanted; what is empty is not asked for.
 struct human_task_filter {
-  std::string assignee;
-  std::string group;  ///< one of the candidate groups
-  std::string name;
+  std::string assignee;     ///< who has it
+  std::string group;        ///< one of the candidate groups
+  std::string name;         ///< human_task::name
   bool unassigned = false;  ///< only those that nobody has
 };
 
 /// A lock or semaphore that somebody holds or waits for.
 struct lock_description {
+  /// A run that holds the lock or waits for it.
   struct user {
-    std::string workflow_id;
-    std::uint64_t run_number = 0;
+    std::string workflow_id;          ///< of its execution
+    std::uint64_t run_number = 0;     ///< the run's number in its partition, as in the ids of human tasks
     std::uint64_t requested_seq = 0;  ///< the event with which the run asked for it
   };
   std::string id;  ///< of the lock's own execution, for `history`
-  std::string name;
-  bool semaphore = false;
-  std::uint32_t permits = 1;
-  std::vector<user> holders;
+  std::string name;           ///< as `ctx.lock` or `ctx.semaphore` names it
+  bool semaphore = false;     ///< of `ctx.semaphore`
+  std::uint32_t permits = 1;  ///< how many runs may hold it; as the latest request says
+  std::vector<user> holders;  ///< in the order in which they got it
   std::vector<user> waiters;  ///< in the order in which they get it
 };
 
 /// What a follower is told as it happens; for displays. Not durable, not complete after a restart.
 struct execution_progress {
-  std::string workflow_id;
-  history_event event;
+  std::string workflow_id;  ///< of the execution that went on
+  history_event event;      ///< one of those of its turn; durable
 };
 
+/// Counted since the engine opened its directory, last time if it had to more than once.
 struct engine_statistics {
-  std::uint64_t turns = 0;
-  std::uint64_t activities_completed = 0;
-  std::uint64_t late_results = 0;  ///< of older attempts; dropped
-  std::uint64_t commits = 0;
-  std::uint64_t syncs = 0;
-  std::uint64_t bytes_written = 0;
-  std::uint64_t bytes_on_disk = 0;
-  std::size_t live_instances = 0;
+  std::uint64_t turns = 0;                 ///< that were taken
+  std::uint64_t activities_completed = 0;  ///< that were ended by an attempt, well or not
+  std::uint64_t late_results = 0;          ///< of older attempts; dropped
+  std::uint64_t commits = 0;               ///< writes to the store; one may hold commits of several partitions
+  std::uint64_t syncs = 0;                 ///< of the store's log
+  std::uint64_t bytes_written = 0;         ///< to log and tables
+  std::uint64_t bytes_on_disk = 0;         ///< of the tables now; the log is not counted
+  std::size_t live_instances = 0;          ///< in memory now
   /// "fsync": a power cut loses nothing acknowledged; "none" otherwise. Derived from how the store is really open.
   std::string durability;
 };
@@ -275,6 +298,9 @@ struct engine_statistics {
 template <class R>
 class execution;
 
+/// Runs workflows. What engine.hpp says of threads and failures counts for all of it. Every function that asks for something
+/// may throw engine_error: invalid_argument for a name, id or payload that can't be (max_payload_bytes), overloaded while more
+/// than 100,000 requests wait in one partition, unavailable while the engine stops or has lost its storage.
 class engine {
  public:
   /// Opens the data directory and goes on with everything that is unfinished in it. `registry` is copied.
@@ -285,63 +311,79 @@ class engine {
   engine(const engine&) = delete;
   engine& operator=(const engine&) = delete;
 
-  // --- typed
+  /// @name With types
+  /// @{
 
   /// Starts a registered workflow and returns when its start is durable. Starting an existing id again with the same
   /// workflow and input finds that execution; with others it throws already_exists.
   template <class R>
   execution<R> start(task<R> (*workflow)(context), start_options options = {});
+  /// The same with an input.
   template <class R, class A>
   execution<R> start(task<R> (*workflow)(context, A), const std::type_identity_t<A>& input, start_options options = {});
   /// By name, for workflows whose code is elsewhere.
   template <class R, class A>
   execution<R> start(const child_workflow<R(A)>& workflow, const std::type_identity_t<A>& input,
                      start_options options = {});
+  /// By name, without an input.
   template <class R>
   execution<R> start(const child_workflow<R()>& workflow, start_options options = {});
   /// A handle on an execution that was started earlier. Does not look whether it exists.
   template <class R>
   execution<R> find(std::string workflow_id);
 
-  // --- untyped: what the typed functions, the command line and servers are made of
+  /// @}
+  /// @name Without types
+  /// What the typed functions, the command line and servers are made of. Callbacks are called once, on a thread of the engine's
+  /// or, where the answer is known at once, on the caller's before the function returns. They must be short and must not wait
+  /// for the engine.
+  /// @{
 
+  /// Durable when it returns. Throws unknown_workflow, invalid_argument, already_exists (start_options::reuse), overloaded,
+  /// unavailable.
   started_execution start(std::string_view workflow_type, payload input, start_options options);
-  /// Throws what is wrong with the arguments (unknown_workflow, invalid_argument); the rest is told through `answer`, once,
-  /// on a thread of the engine's.
+  /// The same without waiting. Throws what is wrong with the arguments (unknown_workflow, invalid_argument); the rest is told
+  /// through `answer`.
   void start(std::string_view workflow_type, payload input, start_options options,
              std::function<void(std::optional<engine_error>, started_execution)> answer);
-  /// Starts an execution and waits for its end, at the cost of the start: `ended` is called once, on a thread of the
-  /// engine's, with the end, or with why it was not started. Where the same start was made before, with that one's end.
+  /// Starts an execution and tells its end, at the cost of the start: `ended` is called with the end, or with why it was not
+  /// started. Where the same start was made before, with that one's end.
   /// Throws what is wrong with the arguments.
   void execute(std::string_view workflow_type, payload input, start_options options,
                std::function<void(std::optional<engine_error>, execution_end)> ended);
   /// Durable when it returns; buffered until the code reads it. A signal with a request id is delivered once, also where
-  /// it is sent again within a day.
+  /// it is sent again within a day. Throws not_found, closed where the execution has ended, invalid_argument.
   void signal(std::string_view workflow_id, std::string_view signal_name, payload input, std::string_view request_id = {});
   /// Asks the execution's code, in memory or after a replay; an execution that has ended answers from its journal, if its
-  /// handlers were kept (`handler::keep`). What is answered is durable. Throws refused with the handler's error, blocked.
+  /// handlers were kept (`handler::keep`). What is answered is durable. Throws refused with the handler's error or where there
+  /// is no such handler, blocked, not_found, unknown_workflow where its code is not registered here.
   payload query(std::string_view workflow_id, std::string_view query_name, payload input);
   /// Has the execution's code do this, and waits for its result (nothing for void). The id names the update among those of
   /// its workflow id: asked for again within a day, it is not done again, and the answer is the same. Empty: a random UUID.
-  /// Throws update_failed where the code refuses it, or fails; engine_error: closed where the execution ends first, blocked,
-  /// unavailable (ask again with the same id).
+  /// Throws update_failed where the code refuses it, or fails; engine_error: not_found, closed where the execution ends first,
+  /// blocked, unavailable (ask again with the same id).
   std::optional<payload> update(std::string_view workflow_id, std::string_view update_name, payload input,
                                 std::string_view update_id = {});
-  /// The same; `done` is called once, on a thread of the engine's.
+  /// The same without waiting; throws what is wrong with the arguments.
   void update(std::string_view workflow_id, std::string_view update_name, payload input, std::string_view update_id,
               std::function<void(std::exception_ptr, std::optional<payload>)> done);
-  /// Asks the execution to end itself; its code sees canceled_error and may clean up.
+  /// Asks the execution to end itself; its code sees canceled_error and may clean up. `reason` is for people. Throws not_found,
+  /// closed where it has ended.
   void cancel(std::string_view workflow_id, std::string_view reason = {});
-  /// Ends the execution now; its code is not asked.
+  /// Ends the execution now; its code is not asked. `reason` is for people. Throws not_found, closed where it has ended.
   void terminate(std::string_view workflow_id, std::string_view reason = {});
-  /// "Look again": safe to repeat. A stuck or unserved execution is tried anew.
+  /// "Look again": safe to repeat. A stuck or unserved execution is tried anew. Throws not_found.
   void taint(std::string_view workflow_id);
 
-  // --- activities that are completed from elsewhere (activity_context::complete_later). `token` is what that gave, or the
-  // dispatch id of any open attempt. All answer when that is durable (a heartbeat's details: at the latest after 0.8 of the
-  // heartbeat timeout, or a minute), and throw not_found for a token that is not current: the attempt has ended, timed
-  // out, was canceled, or another one has followed; invalid_argument for what is no token.
+  /// @}
+  /// @name Activities that are completed from elsewhere
+  /// `token` is what activity_context::complete_later gave, or the dispatch id of any open attempt. All answer when that is
+  /// durable (a heartbeat's details: at the latest after 0.8 of the heartbeat timeout, or a minute), and throw not_found for a
+  /// token that is not current: the attempt has ended, timed out, was canceled, or another one has followed; invalid_argument
+  /// for what is no token.
+  /// @{
 
+  /// The activity has completed with this result (nothing for void); its future gives it.
   void complete_activity(std::string_view token, payload result = {});
   /// The attempt has failed; another one follows where the activity's retry policy allows it.
   void fail_activity(std::string_view token, const failure& why);
@@ -351,30 +393,40 @@ class engine {
   /// not current any more.)
   bool heartbeat_activity(std::string_view token, std::optional<payload> details = {});
 
-  /// Waits for the end of the execution (following continue-as-new).
+  /// @}
+  /// @name Waiting and looking
+  /// @{
+
+  /// Waits for the end of the execution (following continue-as-new). Throws not_found, unavailable.
   execution_end wait(std::string_view workflow_id);
-  /// The same with a limit; nothing when it is reached.
+  /// The same with a limit; nothing when it is reached. The execution goes on.
   std::optional<execution_end> wait_for(std::string_view workflow_id, std::chrono::milliseconds limit);
-  /// Calls `answer` once, on a thread of the engine's, when the execution ends (at once when it has), or with an error.
+  /// The same without waiting: calls `answer` when the execution ends, or with an error.
   void wait(std::string_view workflow_id, std::function<void(std::optional<engine_error>, execution_end)> answer);
 
+  /// Reads the whole journal of the current run. Throws not_found.
   execution_description describe(std::string_view workflow_id) const;
   /// Up to `limit` executions with workflow ids after `after` in the order of (partition, id); pass the last of one
   /// page to get the next. Without those that are evermill's own (`locks`).
   std::vector<listed_execution> list(std::string_view after, std::size_t limit) const;
-  /// The current run's events from `from_seq` on, up to `limit`.
+  /// The current run's events from `from_seq` on, up to `limit`. Throws not_found.
   std::vector<history_event> history(std::string_view workflow_id, std::uint64_t from_seq = 1,
                                      std::size_t limit = static_cast<std::size_t>(-1)) const;
 
-  // --- human tasks. Requests return when they are durable. All throw not_found where the execution does not exist,
-  // invalid_argument for a task id that can't be, and closed where the task is not open any more.
+  /// @}
+  /// @name Human tasks
+  /// Requests return when they are durable. All throw not_found where the execution does not exist, invalid_argument for a task
+  /// id that can't be, and closed where the task is not open any more.
+  /// @{
 
   /// Up to `limit` open tasks after the task id `after` that pass the filter; an empty page is the end. In the order of
   /// (partition, run, event).
   std::vector<human_task_summary> human_tasks(const human_task_filter& filter = {}, std::string_view after = {},
                                               std::size_t limit = static_cast<std::size_t>(-1)) const;
+  /// An open task with its question and form.
   human_task_description describe_human_task(std::string_view task_id) const;
-  /// Makes the task `by`'s. Throws conflict where it is somebody else's, unless `force`.
+  /// Makes the task `by`'s: a name as others (handles.hpp), nobody checks whose. Throws conflict where it is somebody else's,
+  /// unless `force`.
   void claim_human_task(std::string_view task_id, std::string_view by, bool force = false);
   /// Makes it nobody's. Throws conflict where it is not `by`'s, unless `force`.
   void release_human_task(std::string_view task_id, std::string_view by, bool force = false);
@@ -384,19 +436,23 @@ class engine {
   /// has happened. Throws conflict where the task is somebody else's than `by`'s, unless `force`; closed the second time.
   void complete_human_task(std::string_view task_id, std::string_view by, payload answer, bool force = false);
 
-  // --- locks
+  /// @}
 
   /// Up to `limit` locks and semaphores in use after the one with the id `after`; an empty page is the end.
   std::vector<lock_description> locks(std::string_view after = {},
                                       std::size_t limit = static_cast<std::size_t>(-1)) const;
 
-  /// Calls `on_progress` after each durable turn of the execution, in order, until the returned object is destroyed.
-  /// "" follows all. Slow followers miss events rather than hold the engine up.
+  /// Calls `on_progress` with each event of each durable turn of the execution, in order, until the returned object is
+  /// destroyed, which waits for a call that is running and must come before the engine's end. "" follows all. It is called on
+  /// the engine's threads, one call at a time, and holds them up: it must be short, and must neither call `follow` nor destroy
+  /// that object.
   std::shared_ptr<void> follow(std::string_view workflow_id, std::function<void(const execution_progress&)> on_progress);
 
+  /// Counters of this process; cheap.
   engine_statistics statistics() const;
+  /// What the engine was made with. Lives as long as the engine.
   const registry& definitions() const noexcept;
-  /// Compacts the store; for measuring sizes.
+  /// Compacts the store; for measuring sizes. Returns when that is done. Throws storage.
   void compact();
 
  private:
@@ -405,45 +461,59 @@ class engine {
   std::unique_ptr<impl> impl_;
 };
 
-/// A handle on one execution, for as long as its engine lives. Copies are cheap.
+/// A handle on one execution, for as long as its engine lives. Copies are cheap. Functions that have the name of one of the
+/// engine's do what that does, and throw what it throws; payload_error where what comes back is not of the handle's type.
 template <class R>
 class execution {
  public:
+  /// For evermill itself: engine::start and engine::find make them.
   execution(engine& owner, started_execution started) : engine_(&owner), started_(std::move(started)) {}
 
+  /// The workflow id.
   const std::string& id() const noexcept { return started_.workflow_id; }
+  /// Of the run that was started; "" for a handle of engine::find.
   const std::string& run_id() const noexcept { return started_.run_id; }
+  /// Was there already what the start asked for? true for a handle of engine::find.
   bool existed() const noexcept { return started_.existed; }
 
   /// Waits for the end. Throws workflow_failed (also for canceled and terminated) where there is no result.
   R result();
-  /// Calls `done` once, on a thread of the engine's: the end, or what went wrong.
+  /// Calls `done` once with the end, or with what went wrong: see engine::wait.
   void on_end(std::function<void(std::optional<engine_error>, execution_end)> done) {
     engine_->wait(id(), std::move(done));
   }
+  /// Sends a signal with a value.
   template <class T>
   void signal(const evermill::signal<T>& which, const std::type_identity_t<T>& value) {
     engine_->signal(id(), which.name, codec<T>::encode(value));
   }
+  /// Sends a signal without a value.
   void signal(const evermill::signal<>& which) { engine_->signal(id(), which.name, payload{}); }
+  /// Asks the code a question with an argument.
   template <class Q, class A>
   Q query(const evermill::query<Q(A)>& which, const std::type_identity_t<A>& about) const {
     return codec<Q>::decode(engine_->query(id(), which.name, codec<A>::encode(about)));
   }
+  /// Asks the code a question.
   template <class Q>
   Q query(const evermill::query<Q()>& which) const {
     return codec<Q>::decode(engine_->query(id(), which.name, payload{}));
   }
+  /// Has the code do something with an argument, and waits for its result.
   template <class U, class A>
   U update(const evermill::update<U(A)>& which, const std::type_identity_t<A>& what, std::string_view update_id = {}) {
     return decode_end<U>(engine_->update(id(), which.name, codec<A>::encode(what), update_id));
   }
+  /// Has the code do something, and waits for its result.
   template <class U>
   U update(const evermill::update<U()>& which, std::string_view update_id = {}) {
     return decode_end<U>(engine_->update(id(), which.name, payload{}, update_id));
   }
+  /// Asks the execution to end itself.
   void cancel(std::string_view reason = {}) { engine_->cancel(id(), reason); }
+  /// Ends it now; its code is not asked.
   void terminate(std::string_view reason = {}) { engine_->terminate(id(), reason); }
+  /// Where it stands.
   execution_description describe() const { return engine_->describe(id()); }
 
  private:

@@ -1,5 +1,6 @@
-// Journals outside of a data directory: taken out as JSON lines, brought into another directory, replayed against today's
-// code. docs/journals.md describes the lines. The commands `export`, `import` and `replay` use these.
+/// @file
+/// Journals outside of a data directory: taken out as JSON lines, brought into another directory, replayed against today's
+/// code. docs/journals.md describes the lines. The commands `export`, `import` and `replay` use these.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +14,12 @@
 
 namespace evermill {
 
+/// What was exported or imported.
 struct journal_counts {
-  std::uint64_t executions = 0;
+  std::uint64_t executions = 0;  ///< each counts once, however many runs it has
   std::uint64_t open = 0;    ///< of these, those that have not ended
   std::uint64_t runs = 0;    ///< an execution that continued as new has several
-  std::uint64_t events = 0;
+  std::uint64_t events = 0;  ///< of all these runs
 };
 
 /// Writes the executions with these workflow ids, in this order; all of the directory where `ids` is empty. Nothing in the
@@ -36,16 +38,17 @@ journal_counts import_journals(const std::filesystem::path& data_directory, cons
 /// The first place where a run's journal and the code differ.
 struct replay_difference {
   std::string file;          ///< "" where a data directory was replayed
-  std::string workflow_id;
-  std::uint64_t run = 0;
-  std::uint64_t event = 0;
+  std::string workflow_id;   ///< of the run's execution
+  std::uint64_t run = 0;     ///< the run's number in its partition
+  std::uint64_t event = 0;   ///< its place in the run's journal, from 1
   std::string what;          ///< what the journal has there and what the code asked for
 };
 
+/// What a replay found.
 struct replay_report {
-  std::uint64_t runs = 0;
-  std::uint64_t events = 0;
-  std::uint64_t differences = 0;
+  std::uint64_t runs = 0;         ///< that were replayed
+  std::uint64_t events = 0;       ///< in their journals
+  std::uint64_t differences = 0;  ///< runs that differ; 0: all would go on
   /// Commands that agree in kind, name and id, but not in their argument: no difference, but worth a look.
   std::uint64_t argument_mismatches = 0;
 };

@@ -1,4 +1,5 @@
-// Is a data directory whole? Reads all of it and compares what must agree; the command `verify` and tests use this.
+/// @file
+/// Is a data directory whole? Reads all of it and compares what must agree; the command `verify` and tests use this.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,7 @@ struct verify_problem {
   std::string advice;        ///< what to do
 };
 
+/// What was read, and how much of it is wrong.
 struct verify_report {
   std::uint64_t instances = 0;  ///< executions
   std::uint64_t open = 0;       ///< of these, those that have not ended
@@ -25,7 +27,7 @@ struct verify_report {
   std::uint64_t events = 0;     ///< in all journals
   std::uint64_t rows = 0;       ///< of all families
   std::uint64_t bytes = 0;      ///< of all keys and values
-  std::uint64_t problems = 0;
+  std::uint64_t problems = 0;   ///< how often `found` was called; 0: the directory is whole
 };
 
 /// Reads the whole directory and calls `found` for each problem as it is met. Nothing is written or locked; what is held in

@@ -1,4 +1,5 @@
-// What an activity may know about the attempt that runs it, and what it can tell.
+/// @file
+/// What an activity may know about the attempt that runs it, and what it can tell.
 #pragma once
 
 #include <chrono>
@@ -16,15 +17,16 @@
 
 namespace evermill {
 
+/// What an attempt of an activity is told about itself; see activity_context::info.
 struct activity_info {
-  std::string workflow_id;
-  std::string run_id;
-  std::string activity_type;
-  std::uint32_t attempt = 1;    ///< 1 is the first
-  std::string dispatch_id;      ///< differs for every attempt
+  std::string workflow_id;      ///< of the execution that called the activity
+  std::string run_id;           ///< of its run; a UUID
+  std::string activity_type;    ///< the name under which the activity was called
+  std::uint32_t attempt = 1;    ///< 1 is the first; lost attempts count
+  std::string dispatch_id;      ///< differs for every attempt; what complete_later gives
   std::string idempotency_key;  ///< the same for every attempt: key effects outside by it
   std::string task_queue;       ///< "default" unless the activity's options name another
-  std::chrono::sys_time<std::chrono::microseconds> scheduled_at{};  ///< when the workflow called the activity
+  std::chrono::sys_time<std::chrono::microseconds> scheduled_at{};  ///< when the workflow called the activity, UTC
   std::chrono::microseconds heartbeat_timeout{0};                   ///< 0: none
   std::chrono::microseconds start_to_close_timeout{0};              ///< 0: none
 };
@@ -82,20 +84,28 @@ class activity_context {
   activity_context(activity_info info, std::stop_token stop)
       : alone_(std::make_unique<detail::lone_attempt>(std::move(info), std::move(stop))), host_(alone_.get()) {}
 
+  /// Everything about the attempt, gathered at the first call. Lives as long as this context.
   const activity_info& info() const {
     if (!info_) info_ = host_->info();
     return *info_;
   }
+  /// Of the execution that called the activity.
   const std::string& workflow_id() const { return host_->workflow_id(); }
+  /// Of the run that called the activity.
   const std::string& run_id() const { return info().run_id; }
+  /// The name under which the activity was called.
   const std::string& activity_type() const { return info().activity_type; }
+  /// 1 is the first; attempts that were lost with their process count.
   std::uint32_t attempt() const { return host_->attempt(); }
+  /// Differs for every attempt.
   const std::string& dispatch_id() const { return info().dispatch_id; }
+  /// The same for every attempt of this call: give it to whatever must do a thing once.
   const std::string& idempotency_key() const { return info().idempotency_key; }
 
   /// Is the attempt no longer wanted (canceled, timed out, replaced by another one, engine stopping)? A function that
   /// obeys returns, or throws canceled_error.
   bool stop_requested() const noexcept { return host_->stop_token().stop_requested(); }
+  /// What `stop_requested` looks at: for std::stop_callback, and for condition variables that wait with it.
   const std::stop_token& stop_token() const noexcept { return host_->stop_token(); }
 
   /// "I am alive": the heartbeat timeout is counted anew. Cheap, however often it is called: what it says is passed on, and

@@ -1,21 +1,22 @@
-// How values become payloads: the one customisation point for types of your own.
-//
-// Ready: protobuf messages; nlohmann::json; bool, integers, floating point; std::string; std::vector, std::optional and
-// std::map of these; std::vector<std::byte>; every type that nlohmann/json can convert. So for a struct of yours one line
-// is enough:
-//
-//   struct Order { std::string id; int cents = 0; };
-//   NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Order, id, cents)
-//
-// For another wire format specialise codec:
-//
-//   template <> struct evermill::codec<Image> {
-//     static evermill::payload encode(const Image& image);
-//     static Image decode(const evermill::payload& from);   // throws evermill::payload_error
-//   };
-//
-// Text in JSON must be UTF-8, or encoding throws payload_error; a std::string by itself may hold any bytes. What is encoded
-// must be decodable for as long as instances live that hold it: add fields with defaults, don't rename.
+/// @file
+/// How values become payloads: the one customisation point for types of your own.
+///
+/// Ready: protobuf messages; nlohmann::json; bool, integers, floating point; std::string; std::vector, std::optional and
+/// std::map of these; std::vector<std::byte>; every type that nlohmann/json can convert. So for a struct of yours one line
+/// is enough:
+///
+///     struct Order { std::string id; int cents = 0; };
+///     NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Order, id, cents)
+///
+/// For another wire format specialise codec:
+///
+///     template <> struct evermill::codec<Image> {
+///       static evermill::payload encode(const Image& image);
+///       static Image decode(const evermill::payload& from);   // throws evermill::payload_error
+///     };
+///
+/// Text in JSON must be UTF-8, or encoding throws payload_error; a std::string by itself may hold any bytes. What is encoded
+/// must be decodable for as long as instances live that hold it: add fields with defaults, don't rename.
 #pragma once
 
 #include <charconv>
@@ -32,6 +33,7 @@
 #include "evermill/handles.hpp"
 #include "evermill/payload.hpp"
 
+/// @cond
 /// An empty optional is JSON's null (nlohmann/json 3.11 does not know std::optional).
 template <class T>
 struct nlohmann::adl_serializer<std::optional<T>> {
@@ -50,6 +52,7 @@ struct nlohmann::adl_serializer<std::optional<T>> {
     }
   }
 };
+/// @endcond
 
 namespace evermill {
 
@@ -82,10 +85,15 @@ inline constexpr bool is_number = std::is_arithmetic_v<T> && !std::is_same_v<T, 
 
 }  // namespace detail
 
+/// Makes payloads of values and values of payloads. This one is for protobuf messages, numbers and every type that
+/// nlohmann/json converts; specialise it for another wire format. A type that owns nothing (a reference, pointer or view)
+/// does not compile.
 template <class T>
 struct codec {
   static_assert(detail::owns_itself<T>, "a reference, pointer or view can't be stored: use a type that owns its value");
 
+  /// A protobuf message is serialised, anything else becomes JSON. Throws payload_error for a message that can't be
+  /// serialised and for text that is not UTF-8, and whatever the type's own `to_json` throws.
   static payload encode(const T& value) {
     if constexpr (detail::protobuf_message<T>) {
       payload to{payload::content_type::protobuf, std::string(value.GetTypeName()), {}};
@@ -103,6 +111,8 @@ struct codec {
     }
   }
 
+  /// Throws payload_error where the payload is of another kind (content type, message type, JSON type), malformed, nested
+  /// deeper than 1,000 levels, or a number that a T can't hold.
   static T decode(const payload& from) {
     if constexpr (detail::protobuf_message<T>) {
       T value;
@@ -130,23 +140,32 @@ struct codec {
   }
 };
 
+/// A payload is passed on as it is: for code that does not know the type of what it handles.
 template <>
 struct codec<payload> {
+  /// A copy.
   static payload encode(const payload& value) { return value; }
+  /// A copy; throws nothing, whatever it holds.
   static payload decode(const payload& from) { return from; }
 };
 
+/// Text, or any bytes.
 template <>
 struct codec<std::string> {
+  /// A JSON string, or bytes where the value is not UTF-8.
   static payload encode(const std::string& value) { return detail::encode_string(value); }
+  /// Throws payload_error for anything but a JSON string or bytes.
   static std::string decode(const payload& from) { return detail::decode_string(from); }
 };
 
+/// Bytes as they are.
 template <>
 struct codec<std::vector<std::byte>> {
+  /// A payload of content type `bytes`.
   static payload encode(const std::vector<std::byte>& value) {
     return {payload::content_type::bytes, {}, {reinterpret_cast<const char*>(value.data()), value.size()}};
   }
+  /// Throws payload_error for any other content type.
   static std::vector<std::byte> decode(const payload& from) {
     detail::expect_type(from, payload::content_type::bytes, {});
     const auto* bytes = reinterpret_cast<const std::byte*>(from.data.data());

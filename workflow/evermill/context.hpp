@@ -1,7 +1,8 @@
-// What a workflow does with the world: everything it asks for is journaled and comes back the same in every replay.
-//
-// A workflow's own code must be deterministic: time, randomness and I/O only through its context. The same events must
-// lead to the same calls in the same order, or the execution stops as stuck.
+/// @file
+/// What a workflow does with the world: everything it asks for is journaled and comes back the same in every replay.
+///
+/// A workflow's own code must be deterministic: time, randomness and I/O only through its context. The same events must
+/// lead to the same calls in the same order, or the execution stops as stuck.
 #pragma once
 
 #include <chrono>
@@ -70,23 +71,26 @@ struct [[nodiscard("co_await it: nothing after continue_as_new may run")]] never
 /// Used by the workflow's own code only: never in a step, an activity or another thread.
 ///
 /// Asking happens at the call, in program order; awaiting the future only waits. Delays are counted from `now()`. All
-/// throw payload_error where the input can't be encoded, and std::invalid_argument for a name that can't be (handles.hpp).
+/// throw payload_error where the input can't be encoded, std::length_error where it is larger than max_payload_bytes, and
+/// std::invalid_argument for a name that can't be (handles.hpp).
 ///
 /// A cancel request for the execution makes every future that is open at that moment throw canceled_error, once, but for
 /// those of shielded contexts; what is asked for afterwards works as always, so that the code can clean up. (An activity whose
 /// end is waited for throws when that has come, or gives its result: activity_cancellation.)
 class context {
  public:
-  /// For evermill itself.
+  /// For evermill itself: code gets its context as a parameter.
   explicit context(detail::runtime& rt, std::uint32_t scope = 0) noexcept : runtime_(&rt), scope_(scope) {}
 
   /// Schedules an activity. Its argument is built from `fields`, or is given as one named value. The future gives its
   /// result, or throws activity_error when the last attempt that its retry policy allows has failed.
+  /// Throws std::invalid_argument for a task queue's name that can't be, and for a jitter that is not from 0 to 1.
   template <class R, class A, class... In>
   future<R> call(const activity<R(A)>& what, In&&... fields) const {
     return {*runtime_, detail::schedule_activity(entered(), what.name, what.options,
                                                  detail::encode_input<A>(std::forward<In>(fields)...))};
   }
+  /// The same for an activity without an argument.
   template <class R>
   future<R> call(const activity<R()>& what) const {
     return {*runtime_, detail::schedule_activity(entered(), what.name, what.options, payload{})};
@@ -100,14 +104,17 @@ class context {
   future<R> start(task<R> (*child)(context, A), In&&... fields) const {
     return start_with({}, child, std::forward<In>(fields)...);
   }
+  /// The same for a workflow without an argument.
   template <class R>
   future<R> start(task<R> (*child)(context)) const {
     return start_with({}, child);
   }
+  /// The same by name.
   template <class R, class A, class... In>
   future<R> start(const child_workflow<R(A)>& child, In&&... fields) const {
     return start_with({}, child, std::forward<In>(fields)...);
   }
+  /// The same by name, without an argument.
   template <class R>
   future<R> start(const child_workflow<R()>& child) const {
     return start_with({}, child);
@@ -128,14 +135,17 @@ class context {
   future<R> start_with(const child_options& options, task<R> (*child)(context, A), In&&... fields) const {
     return start_named<R>(name_of(child), options, detail::encode_input<A>(std::forward<In>(fields)...));
   }
+  /// The same for a workflow without an argument.
   template <class R>
   future<R> start_with(const child_options& options, task<R> (*child)(context)) const {
     return start_named<R>(name_of(child), options, payload{});
   }
+  /// The same by name.
   template <class R, class A, class... In>
   future<R> start_with(const child_options& options, const child_workflow<R(A)>& child, In&&... fields) const {
     return start_named<R>(child.name, options, detail::encode_input<A>(std::forward<In>(fields)...));
   }
+  /// The same by name, without an argument.
   template <class R>
   future<R> start_with(const child_options& options, const child_workflow<R()>& child) const {
     return start_named<R>(child.name, options, payload{});
@@ -201,11 +211,13 @@ class context {
   /// task is withdrawn when this ends in any other way than by an answer.
   template <class A, class Q, class... In>
   task<A> ask(const human_task<A(Q)>& what, In&&... fields) const;
+  /// The same for a task without a question.
   template <class A>
   task<A> ask(const human_task<A()>& what) const;
   /// The same, and then `process` is called with the answer; its result is the result.
   template <class R, class A, class Q, class... In>
   task<R> ask_then(const human_task<A(Q)>& what, const activity<R(A)>& process, In&&... fields) const;
+  /// The same for a task without a question.
   template <class R, class A>
   task<R> ask_then(const human_task<A()>& what, const activity<R(A)>& process) const;
 
@@ -243,6 +255,7 @@ class context {
     detail::continue_as_new(*runtime_, codec<std::conditional_t<text, std::string, given>>::encode(std::conditional_t<text, std::string, const given&>(input)));
     return {};
   }
+  /// The same for a workflow without an argument.
   detail::never continue_as_new() const {
     detail::continue_as_new(*runtime_, payload{});
     return {};
@@ -259,6 +272,7 @@ class context {
               return *detail::call_and_encode<R>(f, codec<A>::decode(input));
             })};
   }
+  /// The same for a query without an argument.
   template <class R, class F>
   handler on_query(const query<R()>& which, F f) const {
     static_assert(detail::check_handler<R, F>());
@@ -284,10 +298,12 @@ class context {
                         return detail::call_or_begin<R>(*rt, f, codec<A>::decode(input));
                       }})};
   }
+  /// The same for an update that is never refused.
   template <class R, class A, class F>
   handler on_update(const update<R(A)>& which, F f) const {
     return on_update(which, std::move(f), [](const A&) {});
   }
+  /// The same for an update without an argument; it is never refused.
   template <class R, class F>
   handler on_update(const update<R()>& which, F f) const {
     static_assert(detail::check_handler<R, F>());
@@ -317,13 +333,16 @@ class context {
   /// Writes a line to the engine's log, with the instance, run and partition it is about. It is written once, after the
   /// turn it belongs to is durable, and not in a replay; a crash at that moment may lose it.
   void log(std::string_view message) const { log(log_level::info, message); }
+  /// The same at another level than `info`.
   void log(log_level level, std::string_view message) const { detail::write_log(*runtime_, level, message); }
 
   /// Is the code being led through its journal again? For diagnosis: what is decided by it diverges.
   bool replaying() const { return detail::replaying(*runtime_); }
   /// Has somebody asked for the execution to be canceled? Stays true.
   bool cancel_requested() const { return detail::cancel_requested(*runtime_); }
+  /// The execution's own id; the same in all its runs.
   const std::string& workflow_id() const { return detail::workflow_id(*runtime_); }
+  /// This run's UUID; another one after continue_as_new.
   const std::string& run_id() const { return detail::run_id(*runtime_); }
 
  private:

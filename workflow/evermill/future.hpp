@@ -1,9 +1,10 @@
-// Futures of commands, and waiting for several of them.
-//
-// A command is recorded when it is called; its future is only where its outcome arrives. So commands whose futures are
-// awaited later run at the same time. A future belongs to one workflow run, is not copied, and is awaited once:
-// `co_await std::move(f)`, or directly `co_await ctx.call(…)`. One that is dropped lets its command go on; what the
-// command gives is journaled and otherwise ignored.
+/// @file
+/// Futures of commands, and waiting for several of them.
+///
+/// A command is recorded when it is called; its future is only where its outcome arrives. So commands whose futures are
+/// awaited later run at the same time. A future belongs to one workflow run, is not copied, and is awaited once:
+/// `co_await std::move(f)`, or directly `co_await ctx.call(…)`. One that is dropped lets its command go on; what the
+/// command gives is journaled and otherwise ignored.
 #pragma once
 
 #include <cstddef>
@@ -58,12 +59,16 @@ T take_value(const cell& c) {
 template <class T>
 class [[nodiscard("co_await it, or keep it to await it later")]] future {
  public:
+  /// @cond
   static constexpr bool durable = true;
-  using value_type = T;
+  /// @endcond
+  using value_type = T;  ///< what awaiting it gives; for a wait with a timeout a std::optional or bool
 
   /// For evermill itself.
   future(detail::runtime& rt, detail::cell_ref c) noexcept : runtime_(&rt), cell_(std::move(c)) {}
+  /// Only before it is awaited. Of what was moved from, nothing but destruction and assignment is allowed.
   future(future&&) noexcept = default;
+  /// As the constructor; the command that this one stood for goes on unheard.
   future& operator=(future&&) noexcept = default;
   ~future() {
     if (cell_ && cell_->waiting == &waiter_) cell_->waiting = nullptr;
@@ -82,6 +87,7 @@ class [[nodiscard("co_await it, or keep it to await it later")]] future {
   /// (activity_cancellation): such a future is settled by the activity's end.
   void cancel() { detail::cancel(*runtime_, *shared_cell().get()); }
 
+  /// @cond
   bool await_ready() const { return ready(); }
   void await_suspend(std::coroutine_handle<> awaiting) noexcept {
     waiter_.coroutine = awaiting;
@@ -92,11 +98,11 @@ class [[nodiscard("co_await it, or keep it to await it later")]] future {
     return detail::take_value<T>(*cell_.get());
   }
 
-  /// For evermill itself.
   const detail::cell_ref& shared_cell() const {
     if (!cell_) throw std::logic_error("a future is used that was awaited or moved from before");
     return cell_;
   }
+  /// @endcond
 
  private:
   detail::runtime* runtime_;
@@ -264,6 +270,7 @@ detail::race_awaiter race(F&&... futures) {
   detail::check_named_futures<F...>();
   return detail::race_awaiter(detail::cells_of(futures...));
 }
+/// The same for futures of one type: the index is that in the vector.
 template <class T>
 detail::race_awaiter race(const std::vector<future<T>>& futures) {
   return detail::race_awaiter(detail::cells_of(futures));
@@ -283,14 +290,17 @@ template <class T>
 detail::all_of_vector<T> all(const std::vector<future<T>>& futures) {
   return detail::all_of_vector<T>(detail::cells_of(futures));
 }
+/// The same.
 template <class T>
 detail::all_of_vector<T> all(std::vector<future<T>>&& futures) {
   return detail::all_of_vector<T>(detail::cells_of(futures));
 }
+/// The same.
 template <class T>
 detail::all_of_vector<T> all(std::vector<future<T>>& futures) {
   return detail::all_of_vector<T>(detail::cells_of(futures));
 }
+/// The same.
 template <class T>
 detail::race_awaiter race(std::vector<future<T>>& futures) {
   return detail::race_awaiter(detail::cells_of(futures));

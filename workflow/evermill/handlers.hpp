@@ -1,12 +1,13 @@
-// How a running workflow answers others: queries look at it, updates change it.
-//
-//   task<std::string> cart(context ctx) {
-//     auto state = std::make_shared<cart_state>();
-//     auto looking = ctx.on_query(total, [state] { return state->cents; });
-//     auto adding = ctx.on_update(add_item, [state](item what) { return state->add(what); },
-//                                 [](const item& what) { if (what.cents < 0) throw application_error("BadPrice", "…"); });
-//     co_await ctx.wait(checkout);
-//     …
+/// @file
+/// How a running workflow answers others: queries look at it, updates change it.
+///
+///     task<std::string> cart(context ctx) {
+///       auto state = std::make_shared<cart_state>();
+///       auto looking = ctx.on_query(total, [state] { return state->cents; });
+///       auto adding = ctx.on_update(add_item, [state](item what) { return state->add(what); },
+///                                   [](const item& what) { if (what.cents < 0) throw application_error("BadPrice", "…"); });
+///       co_await ctx.wait(checkout);
+///       …
 #pragma once
 
 #include <functional>
@@ -27,8 +28,11 @@ namespace evermill {
 /// code, for example as a local of its coroutine.
 class [[nodiscard("the handler is gone with it: keep it in a local, or call keep()")]] handler {
  public:
+  /// For evermill itself.
   handler(detail::runtime& rt, std::uint64_t id) noexcept : runtime_(&rt), id_(id) {}
+  /// What was moved from keeps nothing alive.
   handler(handler&& other) noexcept : runtime_(std::exchange(other.runtime_, nullptr)), id_(other.id_) {}
+  /// Exchanges the two: what this one kept alive goes with `other`.
   handler& operator=(handler&& other) noexcept {
     std::swap(runtime_, other.runtime_);
     std::swap(id_, other.id_);

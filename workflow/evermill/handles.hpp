@@ -1,8 +1,9 @@
-// Names with types: what activities, signals and child workflows are called by. Declare them constexpr, in a header that
-// caller and implementation share; the name's characters must live as long as the program (a literal).
-//
-// A name is 1 to 512 bytes of UTF-8 without control characters; a command with another one throws std::invalid_argument.
-// Names are stored in journals: one that running executions use must not be renamed.
+/// @file
+/// Names with types: what activities, signals and child workflows are called by. Declare them constexpr, in a header that
+/// caller and implementation share; the name's characters must live as long as the program (a literal).
+///
+/// A name is 1 to 512 bytes of UTF-8 without control characters; a command with another one throws std::invalid_argument.
+/// Names are stored in journals: one that running executions use must not be renamed.
 #pragma once
 
 #include <array>
@@ -44,16 +45,17 @@ constexpr bool check_handle() {
 /// Up to eight types of failures, as application_error names them. The characters must live as long as the program.
 class error_types {
  public:
-  static constexpr std::size_t capacity = 8;
+  static constexpr std::size_t capacity = 8;  ///< the most that it can hold
+  /// None.
   constexpr error_types() = default;
   /// More than `capacity`: does not compile in a constant, throws std::length_error elsewhere.
   constexpr error_types(std::initializer_list<std::string_view> names) {
     if (names.size() > capacity) throw std::length_error("at most eight error types");
     for (const std::string_view name : names) names_[size_++] = name;
   }
-  constexpr const std::string_view* begin() const noexcept { return names_.data(); }
-  constexpr const std::string_view* end() const noexcept { return names_.data() + size_; }
-  constexpr std::size_t size() const noexcept { return size_; }
+  constexpr const std::string_view* begin() const noexcept { return names_.data(); }        ///< the first name
+  constexpr const std::string_view* end() const noexcept { return names_.data() + size_; }  ///< after the last name
+  constexpr std::size_t size() const noexcept { return size_; }                             ///< how many there are
 
  private:
   std::array<std::string_view, capacity> names_{};
@@ -65,11 +67,11 @@ class error_types {
 /// initial_interval * backoff_coefficient^(n - 1), at most max_interval, less jitter; after a lost attempt it does not wait.
 struct retry_policy {
   std::uint32_t max_attempts = 0;                         ///< with the first one; 0: no limit
-  std::chrono::microseconds initial_interval{1'000'000};  ///< before the second attempt; more than 0
-  double backoff_coefficient = 2.0;                       ///< 1 or more
+  std::chrono::microseconds initial_interval{1'000'000};  ///< before the second attempt; 0 or less: a second
+  double backoff_coefficient = 2.0;                       ///< 1 or more; 0 or less: 2
   std::chrono::microseconds max_interval{0};              ///< 0: a hundred times the initial one
   /// 0 to 1: a wait of w becomes a random one between w * (1 - jitter) and w, so that what failed together does not come
-  /// back together. Drawn once, and kept over restarts.
+  /// back together. Drawn once, and kept over restarts. With another value the call throws std::invalid_argument.
   double jitter = 0;
   error_types non_retryable{};  ///< failures of these types are not tried again: `{"CardDeclined", "Fraud"}`
 };
@@ -91,7 +93,7 @@ enum class activity_cancellation : unsigned char {
 struct activity_options {
   /// For one attempt, from its own start; then `retry` says whether another one follows (failure_kind::start_to_close).
   std::chrono::microseconds start_to_close{0};
-  retry_policy retry{};
+  retry_policy retry{};  ///< by default an attempt that failed is tried again without limit, after 1, 2, 4 to 100 seconds
   /// For one attempt, from when it may be dispatched until it starts; ends the activity (failure_kind::schedule_to_start).
   std::chrono::microseconds schedule_to_start{0};
   /// For the activity with all its attempts and the waits between them, from the call; ends the activity
@@ -101,6 +103,7 @@ struct activity_options {
   /// For one attempt, from its start or last heartbeat to the next one (activity_context::heartbeat); then `retry` says
   /// whether another one follows (failure_kind::heartbeat).
   std::chrono::microseconds heartbeat{0};
+  /// What becomes of the attempt that runs, and of the future, when the activity is canceled.
   activity_cancellation cancellation = activity_cancellation::try_cancel;
   /// Which queue its attempts wait in: engine_options::task_queues. "": "default". The characters must live as long as the
   /// program.
@@ -114,20 +117,23 @@ static_assert(std::is_trivially_destructible_v<activity_options>,
 template <class Signature>
 struct activity;
 
+/// An activity with an argument.
 template <class R, class A>
 struct activity<R(A)> {
   static_assert(detail::check_handle<R, A>());
-  std::string_view name;
-  activity_options options{};
+  std::string_view name;       ///< what it is registered and journaled as
+  activity_options options{};  ///< limits, retries, task queue; by default no limit and retries without end
   /// The same activity with other options, for one call: all of them are replaced.
   constexpr activity with(activity_options other) const { return {name, other}; }
 };
 
+/// An activity without an argument.
 template <class R>
 struct activity<R()> {
   static_assert(detail::check_handle<R>());
-  std::string_view name;
-  activity_options options{};
+  std::string_view name;       ///< what it is registered and journaled as
+  activity_options options{};  ///< limits, retries, task queue; by default no limit and retries without end
+  /// The same activity with other options, for one call: all of them are replaced.
   constexpr activity with(activity_options other) const { return {name, other}; }
 };
 
@@ -135,7 +141,7 @@ struct activity<R()> {
 template <class T = void>
 struct signal {
   static_assert(detail::check_handle<T>());
-  std::string_view name;
+  std::string_view name;  ///< what it is sent and journaled as
 };
 
 /// A question to a running or ended execution, with argument A and answer R: query<R(A)>, or query<R()>. Answered from its
@@ -147,25 +153,29 @@ struct query;
 template <class Signature>
 struct update;
 
+/// A query with an argument.
 template <class R, class A>
 struct query<R(A)> {
   static_assert(!std::is_void_v<R> && detail::check_handle<R, A>());
-  std::string_view name;
+  std::string_view name;  ///< what it is asked by; one handler has it at a time
 };
+/// A query without an argument.
 template <class R>
 struct query<R()> {
   static_assert(!std::is_void_v<R> && detail::check_handle<R>());
-  std::string_view name;
+  std::string_view name;  ///< what it is asked by; one handler has it at a time
 };
+/// An update with an argument.
 template <class R, class A>
 struct update<R(A)> {
   static_assert(detail::check_handle<R, A>());
-  std::string_view name;
+  std::string_view name;  ///< what it is asked for and journaled by; one handler has it at a time
 };
+/// An update without an argument.
 template <class R>
 struct update<R()> {
   static_assert(detail::check_handle<R>());
-  std::string_view name;
+  std::string_view name;  ///< what it is asked for and journaled by; one handler has it at a time
 };
 
 /// What becomes of a child when its parent ends before it, in whatever way. (A run that continues as new has not ended.)
@@ -188,13 +198,15 @@ enum class workflow_id_reuse : unsigned char {
 struct child_options {
   /// Its workflow id; empty: one made from this run's. 1 to 512 bytes of UTF-8 without control characters.
   std::string_view id{};
+  /// What becomes of it when its parent ends first.
   parent_close_policy when_parent_closes = parent_close_policy::terminate;
   /// Where a child's id is taken and the policy starts nothing, its future throws child_workflow_error
   /// (failure_kind::already_exists), also for `use_existing`: an execution has one parent.
   workflow_id_reuse reuse = workflow_id_reuse::use_existing;
-  /// How long all its runs together, and each of its runs, may take: it ends as timed out then. 0: no limit.
+  /// How long all its runs together may take, from its start: it ends as timed out then. 0: no limit; a negative one makes the
+  /// call throw std::invalid_argument.
   std::chrono::microseconds execution_timeout{0};
-  std::chrono::microseconds run_timeout{0};
+  std::chrono::microseconds run_timeout{0};  ///< the same for each of its runs
   /// Of its code; empty: the one that new executions get.
   std::string_view version{};
 };
@@ -205,16 +217,18 @@ static_assert(std::is_trivially_destructible_v<child_options>);
 template <class Signature>
 struct child_workflow;
 
+/// A workflow with an argument.
 template <class R, class A>
 struct child_workflow<R(A)> {
   static_assert(detail::check_handle<R, A>());
-  std::string_view name;
+  std::string_view name;  ///< what it is registered and journaled as
 };
 
+/// A workflow without an argument.
 template <class R>
 struct child_workflow<R()> {
   static_assert(detail::check_handle<R>());
-  std::string_view name;
+  std::string_view name;  ///< what it is registered and journaled as
 };
 
 }  // namespace evermill

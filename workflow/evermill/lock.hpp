@@ -1,4 +1,5 @@
-// What `ctx.lock` and `ctx.semaphore` give: the right to go on alone, or with a few others.
+/// @file
+/// What `ctx.lock` and `ctx.semaphore` give: the right to go on alone, or with a few others.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,9 @@ namespace evermill {
 /// happens, when the run ends. For the workflow's own code, like its context; not copied.
 class [[nodiscard("it is released when it goes")]] held_lock {
  public:
+  /// What was moved from holds nothing.
   held_lock(held_lock&& other) noexcept : runtime_(std::exchange(other.runtime_, nullptr)), requested_(other.requested_) {}
+  /// Exchanges the two: what this one held is given back when `other` goes.
   held_lock& operator=(held_lock&& other) noexcept {
     std::swap(runtime_, other.runtime_);
     std::swap(requested_, other.requested_);
@@ -24,6 +27,7 @@ class [[nodiscard("it is released when it goes")]] held_lock {
   void release() noexcept {
     if (runtime_ != nullptr) detail::release_lock(*std::exchange(runtime_, nullptr), requested_);
   }
+  /// false after `release`, and for what was moved from.
   bool held() const noexcept { return runtime_ != nullptr; }
 
   /// For evermill itself: what was granted to this request. Once.

@@ -1,4 +1,5 @@
-// What a process can run: workflows and activities by name.
+/// @file
+/// What a process can run: workflows and activities by name.
 #pragma once
 
 #include <functional>
@@ -31,35 +32,40 @@ inline constexpr bool runs_as = std::is_invocable_r_v<R, F, A...>;
 
 }  // namespace detail
 
+/// A workflow as the engine sees it: what registry::find_workflow gives.
 struct workflow_definition {
-  std::string name;
-  std::string version;
-  const void* function = nullptr;
+  std::string name;                ///< unique together with `version`
+  std::string version;             ///< "" for the one without
+  const void* function = nullptr;  ///< the function that was added; tells functions apart, is not called
   /// Decodes the input and makes the coroutine, suspended at its start. Throws payload_error.
   std::function<std::unique_ptr<detail::root>(detail::runtime&, const payload& input)> start;
   /// Throws payload_error where `start` would.
   std::function<void(const payload& input)> check_input;
-  const detail::registry_data* owner = nullptr;
+  const detail::registry_data* owner = nullptr;  ///< for evermill itself: where names of other workflows are looked up
 };
 
+/// An activity as the engine sees it: what registry::find_activity gives.
 struct activity_definition {
-  std::string name;
+  std::string name;  ///< unique in its registry
   /// The result (nothing for void) or why there is none. Does not throw.
   std::function<std::variant<std::optional<payload>, failure>(activity_context&, const payload& input)> run;
 };
 
+/// How a workflow is registered.
 struct workflow_options {
   /// Which edition of the code it is: anything, for example what cmake's evermill_source_version made of its sources. An
   /// execution stays with the version it was started with; where that is not registered, it waits, visibly, as unserved. New
   /// executions get the version that was added last. "": the registry's default version, which is "" unless it was set; an
-  /// execution that was started with "" runs on the version that was added last.
+  /// execution that was started with "" runs on the version that was added last. A name as others (handles.hpp).
   std::string version;
 };
 
-/// Pairs of name and version are unique; adding one twice, or one that can't be (handles.hpp), throws std::invalid_argument. Copies share what
-/// they hold. Fill it before it is given to an engine; not thread-safe until then, read-only after.
+/// Workflows, unique by name and version, and activities, unique by name. Adding one twice, or one whose name can't be
+/// (handles.hpp; for a workflow also one that begins with "evermill."), throws std::invalid_argument. Copies share what they
+/// hold. Fill it before it is given to an engine; not thread-safe until then, read-only after.
 class registry {
  public:
+  /// Holds nothing.
   registry();
 
   /// A workflow under a name. One function may have several names; as a child it is started under the first.
@@ -71,6 +77,7 @@ class registry {
                   },
                   [](const payload& input) { static_cast<void>(codec<A>::decode(input)); }});
   }
+  /// The same for a workflow without an argument.
   template <class R>
   void add(std::string name, task<R> (*workflow)(context), workflow_options options = {}) {
     add_workflow({std::move(name), std::move(options.version), reinterpret_cast<const void*>(workflow),
@@ -79,10 +86,12 @@ class registry {
                   },
                   [](const payload&) {}});
   }
+  /// The same under a handle's name, with its types checked.
   template <class R, class A>
   void add(const child_workflow<R(A)>& handle, task<R> (*workflow)(context, A), workflow_options options = {}) {
     add(std::string(handle.name), workflow, std::move(options));
   }
+  /// The same under a handle's name, without an argument.
   template <class R>
   void add(const child_workflow<R()>& handle, task<R> (*workflow)(context), workflow_options options = {}) {
     add(std::string(handle.name), workflow, std::move(options));
@@ -103,6 +112,7 @@ class registry {
       }
     });
   }
+  /// The same for an activity without an argument.
   template <class R, class F>
   void add(const activity<R()>& handle, F function) {
     static_assert(detail::runs_as<R, const F&, activity_context&> || detail::runs_as<R, const F&>,
@@ -123,8 +133,11 @@ class registry {
   /// Null where there is none. What is found lives as long as any copy of the registry. Without a version: the one that was
   /// added last.
   const workflow_definition* find_workflow(std::string_view name, std::string_view version = {}) const;
+  /// Null where there is none. Lives as long as any copy of the registry.
   const activity_definition* find_activity(std::string_view name) const;
+  /// Each name once, however many versions it has; in the order of the alphabet.
   std::vector<std::string> workflow_names() const;
+  /// In the order of the alphabet.
   std::vector<std::string> activity_names() const;
 
   /// The first name under which a workflow function was added. Throws std::invalid_argument when it was not.

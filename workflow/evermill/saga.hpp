@@ -1,14 +1,15 @@
-// Sagas: steps that are each undone when a later one fails, newest first.
-//
-//   task<std::string> book(context ctx, saga undo, trip what) {
-//     hotel_booking hotel = co_await ctx.call(book_hotel, what);
-//     undo.add(ctx, cancel_hotel, hotel);
-//     flight_booking flight = co_await ctx.call(book_flight, what);      // fails: the hotel is canceled
-//     …
-//   }
-//   task<std::string> book_trip(context ctx, trip what) { co_return co_await with_saga(ctx, book, what); }
-//
-// After Garcia-Molina and Salem, "Sagas" (SIGMOD 1987).
+/// @file
+/// Sagas: steps that are each undone when a later one fails, newest first.
+///
+///     task<std::string> book(context ctx, saga undo, trip what) {
+///       hotel_booking hotel = co_await ctx.call(book_hotel, what);
+///       undo.add(ctx, cancel_hotel, hotel);
+///       flight_booking flight = co_await ctx.call(book_flight, what);      // fails: the hotel is canceled
+///       …
+///     }
+///     task<std::string> book_trip(context ctx, trip what) { co_return co_await with_saga(ctx, book, what); }
+///
+/// After Garcia-Molina and Salem, "Sagas" (SIGMOD 1987).
 #pragma once
 
 #include <cstddef>
@@ -40,6 +41,7 @@ class saga {
   }
   /// Nothing is undone any more: for when the point of no return is passed.
   void clear() noexcept { undo_->clear(); }
+  /// How many steps would be undone.
   std::size_t size() const noexcept { return undo_->size(); }
 
   /// For evermill itself: takes the newest.

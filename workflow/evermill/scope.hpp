@@ -1,10 +1,11 @@
-// Parts of a workflow that can be canceled by themselves.
-//
-//   cancellation_scope search(ctx);
-//   auto a = search.inside().call(ask_agency, "a");
-//   auto b = search.inside().call(ask_agency, "b");
-//   co_await race(a, b);
-//   search.cancel("one answer is enough");
+/// @file
+/// Parts of a workflow that can be canceled by themselves.
+///
+///     cancellation_scope search(ctx);
+///     auto a = search.inside().call(ask_agency, "a");
+///     auto b = search.inside().call(ask_agency, "b");
+///     co_await race(a, b);
+///     search.cancel("one answer is enough");
 #pragma once
 
 #include <string_view>
@@ -18,6 +19,7 @@ namespace evermill {
 /// canceled with it, except below a shielded context.
 class cancellation_scope {
  public:
+  /// A new scope inside the one that `parent` belongs to.
   explicit cancellation_scope(context parent)
       : inside_(*parent.runtime_, detail::new_scope(*parent.runtime_, parent.scope_, false)) {}
 

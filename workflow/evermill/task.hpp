@@ -1,4 +1,5 @@
-// task<T>: what a workflow, or a part of one, returns.
+/// @file
+/// task<T>: what a workflow, or a part of one, returns.
 #pragma once
 
 #include <coroutine>
@@ -86,12 +87,16 @@ struct promise<void> : promise_base {
 template <class T = void>
 class [[nodiscard("a task runs when it is awaited: co_await it")]] task {
  public:
+  /// @cond
   static constexpr bool durable = true;
   using promise_type = detail::promise<T>;
   using handle = std::coroutine_handle<promise_type>;
 
   explicit task(handle h) noexcept : handle_(h) {}
+  /// @endcond
+  /// What was moved from can't be awaited.
   task(task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
+  /// Exchanges the two.
   task& operator=(task&& other) noexcept {
     std::swap(handle_, other.handle_);
     return *this;
@@ -100,6 +105,7 @@ class [[nodiscard("a task runs when it is awaited: co_await it")]] task {
     if (handle_) handle_.destroy();
   }
 
+  /// @cond
   struct awaiter {
     handle awaited;
     bool await_ready() const {
@@ -118,6 +124,7 @@ class [[nodiscard("a task runs when it is awaited: co_await it")]] task {
 
   /// For the engine: the coroutine itself.
   handle coroutine() const noexcept { return handle_; }
+  /// @endcond
 
  private:
   handle handle_;
@@ -133,6 +140,7 @@ inline task<void> detail::promise<void>::get_return_object() noexcept {
 
 }  // namespace evermill
 
+/// @cond
 template <class T, class... Args>
 struct std::coroutine_traits<evermill::task<T>, Args...> {
   static_assert((evermill::detail::owns_itself<Args> && ...),
@@ -140,3 +148,4 @@ struct std::coroutine_traits<evermill::task<T>, Args...> {
                 "of a lambda or member function, may dangle across co_await");
   using promise_type = evermill::detail::promise<T>;
 };
+/// @endcond

@@ -1,7 +1,8 @@
-// GoogleTest matchers for histories, and a test that crashes everywhere. The one header of evermill that needs
-// GoogleTest (GTest::gmock); link it yourself.
-//
-//   EXPECT_THAT(order.history(), HasEvents(ActivityScheduled("charge_card"), TimerFired(), WorkflowCompleted()));
+/// @file
+/// GoogleTest matchers for histories, and a test that crashes everywhere. The one header of evermill that needs
+/// GoogleTest (GTest::gmock); link it yourself.
+///
+///     EXPECT_THAT(order.history(), HasEvents(ActivityScheduled("charge_card"), TimerFired(), WorkflowCompleted()));
 #pragma once
 
 #include <gmock/gmock.h>
@@ -19,12 +20,14 @@
 
 namespace evermill {
 
+/// For GoogleTest: shows an event in a failure as its JSON.
 inline void PrintTo(const history_event& event, std::ostream* out) { *out << event.json; }
 
 }  // namespace evermill
 
 namespace evermill::testing {
 
+/// Matches one event of a history.
 using event_matcher = ::testing::Matcher<const history_event&>;
 
 namespace detail {
@@ -95,7 +98,7 @@ inline event_matcher Event(std::string type, nlohmann::json fields = nlohmann::j
   return event_matcher(new detail::is_event(std::move(type), std::move(fields)));
 }
 
-/// These events, in this order; others may lie between them. For all of a history: ::testing::ElementsAre.
+/// These events, in this order; others may lie between them. For all of a history: ElementsAre of GoogleTest.
 template <class... Events>
 ::testing::Matcher<const std::vector<history_event>&> HasEvents(Events... events) {
   return ::testing::Matcher<const std::vector<history_event>&>(
@@ -104,52 +107,77 @@ template <class... Events>
 
 // --- the usual ones; values are what the codec made of them, as JSON
 
+/// The run's start.
 inline event_matcher WorkflowStarted() { return Event("WorkflowExecutionStarted"); }
+/// The run's end with whatever result.
 inline event_matcher WorkflowCompleted() { return Event("WorkflowExecutionCompleted"); }
+/// The run's end with this result.
 inline event_matcher WorkflowCompleted(nlohmann::json result) {
   return Event("WorkflowExecutionCompleted", {{"result", std::move(result)}});
 }
+/// The run's end with a failure of this type.
 inline event_matcher WorkflowFailed(const std::string& type) {
   return Event("WorkflowExecutionFailed", {{"failure", {{"type", type}}}});
 }
+/// The end of a run that was canceled.
 inline event_matcher WorkflowCanceled() { return Event("WorkflowExecutionCanceled"); }
+/// The end of a run that was terminated.
 inline event_matcher WorkflowTerminated() { return Event("WorkflowExecutionTerminated"); }
+/// The end of a run that another one has followed.
 inline event_matcher WorkflowContinuedAsNew() { return Event("WorkflowExecutionContinuedAsNew"); }
+/// A cancel request.
 inline event_matcher WorkflowCancelRequested() { return Event("WorkflowExecutionCancelRequested"); }
+/// A signal of this name with whatever value.
 inline event_matcher WorkflowSignaled(const std::string& name) {
   return Event("WorkflowExecutionSignaled", {{"signal_name", name}});
 }
+/// A signal of this name with this value.
 inline event_matcher WorkflowSignaled(const std::string& name, nlohmann::json value) {
   return Event("WorkflowExecutionSignaled", {{"signal_name", name}, {"input", std::move(value)}});
 }
 
+/// A call of this activity with whatever argument.
 inline event_matcher ActivityScheduled(const std::string& name) {
   return Event("ActivityTaskScheduled", {{"activity_type", name}});
 }
+/// A call of this activity with this argument.
 inline event_matcher ActivityScheduled(const std::string& name, nlohmann::json input) {
   return Event("ActivityTaskScheduled", {{"activity_type", name}, {"input", std::move(input)}});
 }
+/// An activity's end with whatever result.
 inline event_matcher ActivityCompleted() { return Event("ActivityTaskCompleted"); }
+/// An activity's end with this result.
 inline event_matcher ActivityCompleted(nlohmann::json result) {
   return Event("ActivityTaskCompleted", {{"result", std::move(result)}});
 }
+/// An activity's end with a failure of this type, after its last attempt.
 inline event_matcher ActivityFailed(const std::string& type) {
   return Event("ActivityTaskFailed", {{"failure", {{"type", type}}}});
 }
+/// An activity's end because a limit was exceeded.
 inline event_matcher ActivityTimedOut() { return Event("ActivityTaskTimedOut"); }
+/// An activity is canceled by its workflow.
 inline event_matcher ActivityCancelRequested() { return Event("ActivityTaskCancelRequested"); }
 
+/// A timer, or the limit of a wait, is set.
 inline event_matcher TimerStarted() { return Event("TimerStarted"); }
+/// A timer, or the limit of a wait, is over.
 inline event_matcher TimerFired() { return Event("TimerFired"); }
+/// A timer, or the limit of a wait, is not needed any more.
 inline event_matcher TimerCanceled() { return Event("TimerCanceled"); }
 
+/// The start of a child with this workflow.
 inline event_matcher ChildInitiated(const std::string& type) {
   return Event("StartChildWorkflowExecutionInitiated", {{"workflow_type", type}});
 }
+/// A child's end with a result.
 inline event_matcher ChildCompleted() { return Event("ChildWorkflowExecutionCompleted"); }
+/// A child's end with a failure.
 inline event_matcher ChildFailed() { return Event("ChildWorkflowExecutionFailed"); }
 
+/// A step of this name is asked for.
 inline event_matcher StepScheduled(const std::string& name) { return Event("StepScheduled", {{"name", name}}); }
+/// A step's result, or what it threw.
 inline event_matcher StepRecorded() { return Event("MarkerRecorded"); }
 
 /// Runs `test` in an environment of its own, then once more for each commit that it made, with a crash right after that
