@@ -413,6 +413,8 @@ bool partition::recover_activity(run& r, event_seq seq, open_activity& activity)
   task->set_attempt(activity.attempt);
   task->set_dispatch_boot(activity.boot);
   if (activity.heartbeat_details) *task->mutable_heartbeat_details() = *activity.heartbeat_details;
+  const std::int64_t limit_us = task->options().schedule_to_close_us();
+  if (limit_us > 0) activity.close_by = from_micros(task->scheduled_us() + limit_us);
   activity.task = std::move(task);
   activity.heard = ports_.now();
   const bool never_ran = activity.boot == never_dispatched || (activity.has_row && activity.not_before > ports_.now());

@@ -63,6 +63,12 @@ std::optional<messages::Failure::Kind> exceeded(const open_activity& activity, t
   return std::nullopt;
 }
 
+/// Timeouts in a row are told as one, or each attempt's would be the cause of the next one's.
+const messages::Failure& reason_of(const messages::Failure& last) {
+  const bool timed_out = last.kind() == kind::START_TO_CLOSE || last.kind() == kind::HEARTBEAT;
+  return timed_out && last.has_cause() ? last.cause() : last;
+}
+
 }  // namespace
 
 open_activity* partition::find_activity(const activity_key& key, run*& r) {
@@ -123,7 +129,7 @@ void partition::ring(run& r, event_seq seq, open_activity& activity, timestamp n
     messages::ActivityAttemptClosed end;
     messages::Failure& failure = *end.mutable_timed_out()->mutable_failure();
     set_timeout(failure, *limit);
-    if (activity.last_failure) *failure.mutable_cause() = *activity.last_failure;
+    if (activity.last_failure) *failure.mutable_cause() = reason_of(*activity.last_failure);
     return publish_end(r, seq, activity, std::move(end), out);
   }
   if (is_dispatched_later(activity) && (activity.not_before <= now || planted(bug::ignore_back_off))) {

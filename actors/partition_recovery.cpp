@@ -139,7 +139,9 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
     if (!more) return unexpected(more.error());
     if (!*more) break;
     std::uint64_t seq = turn.first.value;
-    for (const messages::Event& event : turn.record.events()) r.open.apply(event_seq(seq++), turn.first, event);
+    for (const messages::Event& event : turn.record.events()) {
+      r.open.apply(event_seq(seq++), turn.first, from_micros(turn.record.time_us()), event);
+    }
   }
   for (auto& [seq, row] : work.activities) {
     const auto it = r.open.activities.find(seq);

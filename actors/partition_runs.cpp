@@ -77,9 +77,14 @@ void partition::deliver(run& r, messages::Event&& event, const origin& from) {
 
 void partition::give(run& r, messages::Event&& event, const origin& from) {
   r.time = planted(bug::follow_clock_back) ? ports_.now() : std::max(r.time, ports_.now());
-  if (event.has_timer_fired()) {  // the wall clock may have been set back since
+  // What has come in time is not journaled before its time: the wall clock may have been set back since.
+  if (event.has_timer_fired()) {
     const auto timer = r.open.timers.find(event_seq(event.timer_fired().started_seq()));
     if (timer != r.open.timers.end()) r.time = std::max(r.time, timer->second);
+  }
+  if (event.activity_task_timed_out().failure().kind() == messages::Failure::SCHEDULE_TO_CLOSE) {
+    const auto activity = r.open.activities.find(event_seq(event.activity_task_timed_out().scheduled_seq()));
+    if (activity != r.open.activities.end()) r.time = std::max(r.time, activity->second.close_by);
   }
   r.in_flight.push_back(from);
   if (r.next_work.decisions.empty() && r.next_work.queries.empty()) runs_with_work_.push_back(&r);
@@ -155,7 +160,7 @@ void partition::send_replay_chunk(run& r) {
       std::uint64_t seq = turn.first.value;
       for (const messages::Event& event : turn.record.events()) {
         if (event.has_workflow_execution_started()) r.remember(event.workflow_execution_started());
-        r.replayed.apply(event_seq(seq++), turn.first, event);
+        r.replayed.apply(event_seq(seq++), turn.first, from_micros(turn.record.time_us()), event);
       }
       r.last = turn.last();
       r.time = from_micros(turn.record.time_us());
@@ -286,7 +291,7 @@ bool partition::restore_state(run& r) {
     std::uint64_t seq = turn.first.value;
     for (const messages::Event& event : turn.record.events()) {
       if (event.has_workflow_execution_started()) r.remember(event.workflow_execution_started());
-      open.apply(event_seq(seq++), turn.first, event);
+      open.apply(event_seq(seq++), turn.first, from_micros(turn.record.time_us()), event);
     }
     r.last = turn.last();
     r.time = from_micros(turn.record.time_us());
@@ -300,7 +305,7 @@ bool partition::restore_state(run& r) {
     for (const auto& [index, parked] : *rows) {
       if (!parked.event().has_workflow_execution_started()) continue;
       r.remember(parked.event().workflow_execution_started());
-      open.apply(start_seq, start_seq, parked.event());
+      open.apply(start_seq, start_seq, {}, parked.event());
     }
   }
   for (auto& [seq, activity] : r.open.activities) {

@@ -101,11 +101,11 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
         cancel_child(r, event.request_cancel_child_workflow_execution_initiated());
         break;
       case E::kHumanTaskCreated:
-        r.open.apply(seq, first, event);
+        r.open.apply(seq, first, from_micros(turn.record.time_us()), event);
         put_human_task(r, seq);
         continue;
       case E::kHumanTaskAssigned:
-        r.open.apply(seq, first, event);
+        r.open.apply(seq, first, from_micros(turn.record.time_us()), event);
         put_human_task(r, event_seq(event.human_task_assigned().created_seq()));
         continue;
       case E::kHumanTaskCompleted: erase_task(event.human_task_completed().created_seq()); break;
@@ -115,7 +115,7 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
       case E::kLockAssigned: assign_lock(event.lock_assigned()); break;
       default: break;
     }
-    r.open.apply(seq, first, event);
+    r.open.apply(seq, first, from_micros(turn.record.time_us()), event);
     if (event.has_workflow_execution_continued_as_new()) {
       continue_run(r, turn);
       close_run(r, first, event);
@@ -230,7 +230,7 @@ void partition::start_run(const messages::DecisionEvent& request, const origin& 
   }
   block_unserved(r);
   set_deadline(r, started);
-  r.open.apply(start_seq, start_seq, event);
+  r.open.apply(start_seq, start_seq, {}, event);
   park(r, std::move(event), from);
 }
 
@@ -275,7 +275,7 @@ void partition::continue_run(run& r, workflow::turn& turn) {
   run& next = create_run(r.workflow_id, std::move(header));
   next.remember(started);
   set_deadline(next, started);
-  next.open.apply(start_seq, start_seq, event);
+  next.open.apply(start_seq, start_seq, {}, event);
   // Until its first turn is durable the start event waits in the inbox: a crash in between starts it again.
   messages::DecisionEvent parked;
   parked.set_workflow_id(next.workflow_id);

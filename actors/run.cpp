@@ -7,7 +7,7 @@
 
 namespace evermill::actors {
 
-void open_commands::apply(event_seq seq, event_seq turn_first, const messages::Event& event) {
+void open_commands::apply(event_seq seq, event_seq turn_first, timestamp turn_time, const messages::Event& event) {
   using E = messages::Event;
   switch (event.event_case()) {
     case E::kWorkflowExecutionStarted:
@@ -17,6 +17,8 @@ void open_commands::apply(event_seq seq, event_seq turn_first, const messages::E
       open_activity& activity = activities[seq];
       activity.boot = event.activity_task_scheduled().dispatch_boot();
       activity.turn_first = turn_first;
+      const std::int64_t limit_us = event.activity_task_scheduled().options().schedule_to_close_us();
+      if (limit_us > 0) activity.close_by = turn_time + std::chrono::microseconds(limit_us);
       return;
     }
     case E::kActivityTaskCompleted:

@@ -67,6 +67,7 @@ struct open_activity {
   bool start_checked = false;  ///< schedule-to-start is over, and its backend was asked whether it has started
 
   event_seq turn_first;  ///< of the record that scheduled it
+  timestamp close_by{};  ///< its schedule-to-close is over then; 0: none
   bool has_row = false;  ///< an OpenActivity row is stored
   bool closing = false;  ///< its end is on the way to the instance
   bool cancel_requested = false;  ///< and its end is waited for
@@ -108,7 +109,8 @@ struct open_commands {
   std::map<event_seq, open_human_task> human_tasks;
   std::map<event_seq, open_lock> locks;
 
-  void apply(event_seq seq, event_seq turn_first, const messages::Event& event);
+  /// `turn_first` and `turn_time` are those of the record that holds the event.
+  void apply(event_seq seq, event_seq turn_first, timestamp turn_time, const messages::Event& event);
 };
 
 struct run {

@@ -386,7 +386,6 @@ human_task_description engine::describe_human_task(std::string_view task_id) con
 }
 
 void engine::claim_human_task(std::string_view task_id, std::string_view by, bool force) {
-  check_name("name of who claims the task", by);
   impl_->request_and_wait(
       requests::assign(parse_human_task_id(task_id), messages::HumanTaskAssigned::CLAIMED, by, by, force));
 }
@@ -397,7 +396,6 @@ void engine::release_human_task(std::string_view task_id, std::string_view by, b
 }
 
 void engine::delegate_human_task(std::string_view task_id, std::string_view by, std::string_view assignee, bool force) {
-  check_name("name of who gets the task", assignee);
   impl_->request_and_wait(
       requests::assign(parse_human_task_id(task_id), messages::HumanTaskAssigned::DELEGATED, by, assignee, force));
 }

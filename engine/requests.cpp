@@ -123,6 +123,8 @@ messages::DecisionEvent taint(std::string_view workflow_id) {
 
 messages::DecisionEvent assign(const human_task_place& task, messages::HumanTaskAssigned::Kind kind, std::string_view by,
                                std::string_view assignee, bool force) {
+  if (kind == messages::HumanTaskAssigned::CLAIMED) check_name("name of who claims the task", by);
+  if (kind == messages::HumanTaskAssigned::DELEGATED) check_name("name of who gets the task", assignee);
   messages::DecisionEvent event = request_to(task.workflow_id);
   event.set_run_number(task.run.value);
   auto& assigned = *event.mutable_event()->mutable_human_task_assigned();

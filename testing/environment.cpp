@@ -75,7 +75,8 @@ class environment::impl {
       const std::uint64_t crashes = world_.crashes();
       while (crashes == world_.crashes()) {
         if (auto end = world_.update_end(request.workflow_id(), id)) return end;
-        if (find_end(request.workflow_id())) {
+        if (find_end(request.workflow_id())) {  // what its last commit told is still under way
+          if (world_.handle_messages()) continue;
           throw engine_error(engine_errc::closed, "the execution \"" + request.workflow_id() + "\" ended before the update was done");
         }
         if (!world_.happen() && (!options_.skip_time || !world_.skip())) throw no_end(request.workflow_id(), why_idle());

@@ -98,7 +98,7 @@ bool world::handle_messages() {
 
 bool world::happen() {
   if (handle_messages()) return true;
-  if (steps_.empty()) return activities_.run_one();
+  if (steps_.empty()) return activities_.run_one() || ring_due_alarm();
   const auto step = std::move(steps_.front());
   steps_.pop_front();
   in_step_ = true;
@@ -106,6 +106,11 @@ bool world::happen() {
   in_step_ = false;
   if (std::exchange(crash_after_step_, false)) crash();
   return true;
+}
+
+bool world::ring_due_alarm() {
+  const auto next = clock_.next_alarm();
+  return next && *next <= clock_.now() && clock_.advance_to(clock_.now());
 }
 
 std::optional<timestamp> world::next_due() const {

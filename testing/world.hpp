@@ -34,6 +34,10 @@ class world final : private actors::node_listener {
   /// One thing that can happen without time going on: a message is handled, a step or an attempt runs, the process
   /// dies. False: there is nothing. Throws environment_error, engine_error (storage).
   bool happen();
+  /// The next message between actors, or the next process; false where there is neither.
+  bool handle_messages();
+  /// Rings one alarm whose time has come already.
+  bool ring_due_alarm();
   /// The next time at which something is due; nothing where only leaving memory is.
   std::optional<timestamp> next_due() const;
   /// Goes there; false where there is no such time.
@@ -59,7 +63,6 @@ class world final : private actors::node_listener {
  private:
   void boot();
   void die();
-  bool handle_messages();
   std::size_t times_durable(const messages::DecisionEvent& request) const;
 
   void on_answer(std::uint64_t token, actors::answer&& what) override { answers_.emplace(token, std::move(what)); }

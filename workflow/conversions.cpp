@@ -22,14 +22,29 @@ payload from_message(const messages::Payload& from) {
   return {static_cast<payload::content_type>(from.content_type()), from.type_name(), from.data()};
 }
 
-void to_message(const failure& from, messages::Failure& to) {
+namespace {
+
+/// Without its cause.
+void to_message_alone(const failure& from, messages::Failure& to) {
   to.set_kind(static_cast<messages::Failure::Kind>(from.kind));
   to.set_type(to_utf8(from.type));
   to.set_message(to_utf8(from.message));
   if (from.details) to_message(*from.details, *to.mutable_details());
   to.set_non_retryable(from.non_retryable);
-  if (from.cause) to_message(*from.cause, *to.mutable_cause());
   if (from.next_retry_delay) to.set_next_retry_delay_us(from.next_retry_delay->count());
+}
+
+}  // namespace
+
+void to_message(const failure& from, messages::Failure& to) {
+  to_message_alone(from, to);
+  messages::Failure* last = &to;
+  const failure* cause = from.cause.get();
+  for (int n = 0; cause != nullptr && n < max_causes; ++n, cause = cause->cause.get()) {
+    last = last->mutable_cause();
+    to_message_alone(*cause, *last);
+  }
+  if (cause != nullptr) last->set_message(last->message() + " (its causes are left out: there are too many)");
 }
 
 failure from_message(const messages::Failure& from) {

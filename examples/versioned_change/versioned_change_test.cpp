@@ -81,7 +81,7 @@ TEST_F(VersionedChange, ComesToTheSameEndWhereverItCrashes) {
     env.signal("order-1", packed.name, {}, "packed-1");
     EXPECT_EQ(order.result(), "tea paid, tea shipped");
   };
-  EXPECT_GT(crash_after_every_commit(released_now(), test), 4);
+  EXPECT_GT(crash_after_every_commit(released_now(), test), 3);
 }
 
 }  // namespace

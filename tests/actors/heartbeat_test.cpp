@@ -131,6 +131,20 @@ TEST_F(Asynchronous, AHeartbeatSetsItsTimeoutAnewAndARestartDoes) {
   EXPECT_EQ(rig.answers.at(4).what, outcome::not_found);
 }
 
+TEST_F(Asynchronous, TimeoutsInARowAreToldAsOne) {
+  start_later({.start_to_close = 1s, .retry = {.initial_interval = 1s, .backoff_coefficient = 1}});
+  for (std::size_t attempt = 2; attempt < 150; ++attempt) {
+    tick_until_dispatched(attempt);
+    complete_later(last());
+  }
+  const messages::Failure why = rig.open_activity("w").last_failure();  // each cause of a cause is one more level to read
+  EXPECT_EQ(why.kind(), kind::START_TO_CLOSE);
+  EXPECT_FALSE(why.cause().has_cause());
+  restart();
+  complete(last(), "6");
+  EXPECT_EQ(rig.result("w"), "6");
+}
+
 TEST_F(Asynchronous, HeartbeatsAreWrittenOnceInAWhile) {
   start_later({.heartbeat = 10s});
   rig.advance(8s);

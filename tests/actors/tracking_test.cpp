@@ -75,7 +75,7 @@ TEST(PositionTracker, AnyOrderEndsTheSame) {
 
 class OpenCommands : public testing::Test {
  protected:
-  void apply(messages::Event event) { open_.apply(event_seq(++seq_), event_seq(1), event); }
+  void apply(messages::Event event) { open_.apply(event_seq(++seq_), event_seq(1), {}, event); }
   messages::Event event_;
   open_commands open_;
   std::uint64_t seq_ = 0;
@@ -122,7 +122,7 @@ TEST_F(OpenCommands, EachKindOpensAndEachOfItsEndsCloses) {
 TEST_F(OpenCommands, AScheduleEventTellsBootAndTurn) {
   messages::Event scheduled;
   scheduled.mutable_activity_task_scheduled()->set_dispatch_boot(9);
-  open_.apply(event_seq(6), event_seq(4), scheduled);
+  open_.apply(event_seq(6), event_seq(4), {}, scheduled);
   const open_activity& activity = open_.activities.at(event_seq(6));
   EXPECT_EQ(activity.boot, 9U);
   EXPECT_EQ(activity.turn_first, event_seq(4));

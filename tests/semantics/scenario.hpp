@@ -81,8 +81,8 @@ class client {
     return codec<R>::decode(update(id, which.name, codec<A>::encode(what), update_id).value_or(payload{}));
   }
 
-  /// Sends the signal unless the journal has one of this value; values are unique within a scenario. Does nothing where
-  /// the execution has ended.
+  /// Sends the signal once, however often it is asked for; values are unique within a scenario. Does nothing where the
+  /// execution has ended.
   void signal_once(const std::string& id, const evermill::signal<std::string>& which, const std::string& value);
   /// Asks for the cancellation unless that was done, or the execution has ended.
   void cancel_once(const std::string& id);

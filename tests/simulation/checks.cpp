@@ -154,9 +154,12 @@ void simulation::check_attempts(const run_id& id, const durable_journal& journal
       check(f.scheduled_seq(), f.attempt(), "failed " + f.failure().message(), lost || missing);
     } else if (e.has_activity_task_timed_out()) {
       const auto& t = e.activity_task_timed_out();
-      const bool by_partition = t.failure().kind() == messages::Failure::SCHEDULE_TO_CLOSE;
-      if (by_partition) check_deadline(id, journal, t.scheduled_seq(), turn.time_us());
-      check(t.scheduled_seq(), t.attempt(), "timed out", by_partition);
+      const bool over_all = t.failure().kind() == messages::Failure::SCHEDULE_TO_CLOSE;
+      if (over_all) check_deadline(id, journal, t.scheduled_seq(), turn.time_us());
+      const tasks::dispatch_id attempt{id.partition, id.run, t.scheduled_seq(), t.attempt().number(),
+                                       t.attempt().dispatch_boot()};
+      const bool elsewhere = backend_.has_reported(attempt, "completes later");  // the partition watches its limits
+      check(t.scheduled_seq(), t.attempt(), "timed out", over_all || elsewhere);
     } else if (e.has_activity_task_canceled()) {
       check(e.activity_task_canceled().scheduled_seq(), e.activity_task_canceled().attempt(), "canceled", false);
     }

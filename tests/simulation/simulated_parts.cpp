@@ -170,7 +170,9 @@ void simulated_backend::check_durable(const messages::ActivityTask& task) {
     });
   };
   const bool canceled = std::any_of(journal->turns.begin(), journal->turns.end(), closes);
-  if (!first && !later && !canceled && !journal->ended) record_.finding(name + " is not the durable one");
+  if (!first && !later && !canceled && !journal->ended) {
+    record_.finding(name + " is not the durable one, which is " + (row == nullptr ? "the first" : row->ShortDebugString()));
+  }
 }
 
 void simulated_backend::cancel(const tasks::dispatch_id& id) {
@@ -190,6 +192,7 @@ void simulated_backend::set_alive(bool alive) {
     lost_.push_back(std::move(each));
   }
   running_.clear();
+  for (auto& each : std::exchange(told_, {})) elsewhere_.push_back(std::move(each));
 }
 
 void simulated_backend::report(queue::decision_queue& queue, const attempt& which, tasks::outcome how,

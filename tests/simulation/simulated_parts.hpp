@@ -95,7 +95,9 @@ class simulated_backend final : public tasks::task_backend {
 
   std::vector<attempt>& running() { return running_; }
   /// Whose functions have returned, with what is still to be told of them. They outlive the process.
+  /// What is completed from elsewhere: still to be told, and told. Who got no answer from a process that died tells it again.
   std::vector<std::pair<attempt, tasks::outcome>>& elsewhere() { return elsewhere_; }
+  std::vector<std::pair<attempt, tasks::outcome>>& told() { return told_; }
   std::vector<attempt>& lost() { return lost_; }
   /// Reports an end; the journal may name it from now on.
   void report(queue::decision_queue& queue, const attempt& which, tasks::outcome how,
@@ -118,6 +120,7 @@ class simulated_backend final : public tasks::task_backend {
   std::vector<attempt> running_;
   std::vector<attempt> lost_;
   std::vector<std::pair<attempt, tasks::outcome>> elsewhere_;
+  std::vector<std::pair<attempt, tasks::outcome>> told_;
   std::set<tasks::dispatch_id> dispatched_;
   std::set<std::pair<tasks::dispatch_id, std::string>> reported_;
 };

@@ -300,7 +300,7 @@ void simulation::end_an_attempt(std::vector<simulated_backend::attempt>& from, b
   const tasks::outcome how = some_outcome(ended);
   if (lost) record_.count("fault: report of a lost attempt");
   const std::int64_t id = std::stoll(ended.task->input().data());
-  if (completes_elsewhere(id) && std::holds_alternative<tasks::completed>(how)) {
+  if (!calm_ && completes_elsewhere(id) && std::holds_alternative<tasks::completed>(how)) {
     record_.count("attempt completes elsewhere");
     backend_.elsewhere().emplace_back(ended, how);
     return backend_.report(*queue_, ended, tasks::completes_later{});
@@ -327,9 +327,10 @@ std::optional<messages::Payload> simulation::say_how_far(const simulated_backend
 
 void simulation::complete_elsewhere() {
   auto& waiting = backend_.elsewhere();
-  const auto [attempt, how] = std::move(waiting.front());
+  auto next = std::move(waiting.front());
   waiting.erase(waiting.begin());
-  backend_.report(*queue_, attempt, how);
+  backend_.report(*queue_, next.first, next.second);
+  backend_.told().push_back(std::move(next));
 }
 
 tasks::outcome simulation::some_outcome(const simulated_backend::attempt& which) {

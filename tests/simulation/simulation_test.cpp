@@ -22,10 +22,10 @@ constexpr std::uint64_t twice_seeds = 24;
 constexpr std::uint64_t some_lives = 40;
 constexpr const char* wanted_of_some_lives[] = {
     "activity", "activity told to stop", "answer: accepted", "answer: closed", "answer: existed", "answer: not found",
-    "attempt canceled", "attempt completed", "attempt failed", "boot", "child",
-    "child terminated with its parent", "clean stop", "execution canceled",
-    "execution completed", "execution continued", "execution failed", "execution stuck", "execution terminated", "execution timed out",
-    "execution unserved", "fault: a failed write was durable", "fault: a failed write was lost",
+    "attempt canceled", "attempt completed", "attempt completes elsewhere", "attempt failed", "attempt with heartbeat details",
+    "boot", "child", "child terminated with its parent", "clean stop", "execution canceled", "execution completed",
+    "execution continued", "execution failed", "execution stuck", "execution terminated", "execution timed out",
+    "execution unserved", "heartbeat", "heartbeat with the end", "schedule-to-close exceeded", "fault: a failed write was durable", "fault: a failed write was lost",
     "fault: activity missing", "fault: attempt lost", "fault: clock set back", "fault: code changed",
     "fault: code missing", "fault: crash", "fault: event delivered again", "fault: process killed",
     "fault: repeated decision event", "fault: repeated report", "fault: report of a lost attempt", "fault: row damaged",

@@ -45,6 +45,12 @@ task<int> locks_again(context ctx) {
   co_return 2;
 }
 
+task<void> replaces_a_request(context ctx) {
+  auto wanted = ctx.lock("first");
+  wanted = ctx.lock("second");
+  co_await ctx.sleep(1s);
+}
+
 task<int> drops_requests(context ctx) {
   {
     auto pending = ctx.lock("a");
@@ -81,6 +87,7 @@ const registry& definitions() {
     made.add("asks_then", asks_then);
     made.add("locks_twice", locks_twice);
     made.add("locks_again", locks_again);
+    made.add("replaces_a_request", replaces_a_request);
     made.add("drops_requests", drops_requests);
     made.add("moves_a_lock", moves_a_lock);
     made.add("holds", holds);
@@ -170,6 +177,11 @@ TEST(Lock, ARequestThatIsDroppedIsWithdrawn) {
   EXPECT_THAT(rig.handle(granted(4)), IsEmpty());
   EXPECT_THAT(rig.fire(5), ElementsAre("LockReleased", "TimerStarted"));
   rig.fire(9);
+}
+
+TEST(Lock, ARequestThatIsReplacedIsWithdrawn) {
+  decider_rig rig(definitions(), "replaces_a_request");
+  EXPECT_THAT(rig.start(), ElementsAre("LockRequested", "LockRequested", "LockReleased", "TimerStarted"));
 }
 
 TEST(Lock, MovesWithItsObject) {

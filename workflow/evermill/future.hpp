@@ -69,13 +69,14 @@ class [[nodiscard("co_await it, or keep it to await it later")]] future {
   /// Only before it is awaited. Of what was moved from, nothing but destruction and assignment is allowed.
   future(future&&) noexcept = default;
   /// As the constructor; the command that this one stood for goes on unheard.
-  future& operator=(future&&) noexcept = default;
-  ~future() {
-    if (cell_ && cell_->waiting == &waiter_) cell_->waiting = nullptr;
-    if constexpr (std::is_same_v<T, held_lock>) {
-      if (cell_) detail::drop_lock(*runtime_, *cell_.get());
-    }
+  future& operator=(future&& other) noexcept {
+    if (this == &other) return *this;
+    drop();
+    runtime_ = other.runtime_;
+    cell_ = std::move(other.cell_);
+    return *this;
   }
+  ~future() { drop(); }
 
   /// Has the command ended? Awaiting does not wait then. The same in every replay.
   bool ready() const { return shared_cell()->is != detail::cell::state::pending; }
@@ -105,6 +106,13 @@ class [[nodiscard("co_await it, or keep it to await it later")]] future {
   /// @endcond
 
  private:
+  void drop() noexcept {
+    if (cell_ && cell_->waiting == &waiter_) cell_->waiting = nullptr;
+    if constexpr (std::is_same_v<T, held_lock>) {
+      if (cell_) detail::drop_lock(*runtime_, *cell_.get());
+    }
+  }
+
   detail::runtime* runtime_;
   detail::cell_ref cell_;
   detail::waiter waiter_;
