@@ -16,6 +16,7 @@ void run_until_stopped(activity_context& about) {
   std::condition_variable_any stopped;
   std::unique_lock lock(mutex);
   stopped.wait(lock, about.stop_token(), [] { return false; });
+  throw canceled_error();
 }
 
 }  // namespace
