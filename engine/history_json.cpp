@@ -44,10 +44,7 @@ std::string iso_time(timestamp time) {
 
 std::string event_json(std::uint64_t seq, timestamp time, const messages::Event& event) {
   json object = {{"seq", seq}, {"type", event_type(event)}, {"time", iso_time(time)}};
-  if (event.event_case() != messages::Event::EVENT_NOT_SET) {
-    const json fields = fields_json(body_of(event), payload_json);
-    for (const auto& [name, value] : fields.items()) object[name] = value;
-  }
+  if (event.event_case() != messages::Event::EVENT_NOT_SET) object.update(fields_json(body_of(event), payload_json));
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -177,8 +177,7 @@ result<void, json_error> parse_message_json(const json& object, Message& to) {
 
 json event_line(std::uint64_t seq, std::uint64_t turn, timestamp time, const messages::Event& event) {
   json line = {{"seq", seq}, {"turn", turn}, {"type", event_type(event)}, {"time", iso_time(time)}};
-  const json fields = message_json(body_of(event));
-  for (const auto& [name, value] : fields.items()) line[name] = value;
+  line.update(message_json(body_of(event)));
   messages::Event back;  // a field beside the kinds would be of a later version
   Message* what = inner_of_type(back, event_type(event));
   if (what != nullptr) what->CopyFrom(body_of(event));

@@ -184,7 +184,8 @@ void judge::check_acknowledged(const std::vector<request>& requests) {
 void judge::conclude(const std::vector<request>& sent) {
   for (const request& each : sent) {
     const std::uint64_t times = requests_[token(each.what, each.workflow_id, each.text)];
-    if (times > 1 && !may_come_twice(each)) finding("a request to " + each.workflow_id + ", " + each.text.substr(0, 80) + ", was handled twice");
+    if (times <= 1 || may_come_twice(each)) continue;
+    finding("a request to " + each.workflow_id + ", " + each.text.substr(0, 80) + ", was handled twice");
   }
   for (const auto& [key, its] : activities_) {
     if (its.effects.empty()) continue;
