@@ -1,5 +1,5 @@
 # What nearly every source includes is read once: one header for the libraries and programs, one more for the tests. Sources
-# name all they need all the same: most presets build without.
+# name all they need all the same: clang's presets build without.
 #
 # GCC takes a precompiled header only under the options with which it was made. Some dependencies bring -pthread, so that all
 # of ours have it; and CMake compiles programs with -fPIE, libraries with -fPIC.
