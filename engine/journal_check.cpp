@@ -110,7 +110,7 @@ void journal_check::add(event_seq first, const messages::TurnRecord& turn) {
     check_place(event, seq, i, turn.events_size());
     check_reference(event, seq);
     highest_boot_ = std::max(highest_boot_, boot_of(event));
-    open_.apply(seq, first, event);
+    open_.apply(seq, first, from_micros(turn.time_us()), event);
     if (!actors::is_end(event) || end_) continue;
     end_ = event;
     closing_turn_ = first;

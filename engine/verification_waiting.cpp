@@ -31,11 +31,13 @@ std::optional<actors::open_commands> verifier::open_of(partition_id partition, c
   storage::stored_turn turn;
   for (auto more = reader.next(turn); more && *more; more = reader.next(turn)) {
     std::uint64_t seq = turn.first.value;
-    for (const messages::Event& event : turn.record.events()) open.apply(event_seq(seq++), turn.first, event);
+    for (const messages::Event& event : turn.record.events()) {
+      open.apply(event_seq(seq++), turn.first, from_micros(turn.record.time_us()), event);
+    }
   }
   if (turn.record.events().empty()) {  // its start waits for its code: it may have a deadline all the same
     const auto parked = storage::scan_parked(store_, partition, run);
-    if (parked && !parked->empty()) open.apply(actors::start_seq, actors::start_seq, parked->front().second.event());
+    if (parked && !parked->empty()) open.apply(actors::start_seq, actors::start_seq, {}, parked->front().second.event());
   }
   return open;
 }

@@ -16,6 +16,7 @@ void run_until_stopped(activity_context& about) {
   std::condition_variable_any stopped;
   std::unique_lock lock(mutex);
   stopped.wait(lock, about.stop_token(), [] { return false; });
+  throw canceled_error();
 }
 
 }  // namespace
@@ -29,8 +30,10 @@ engine_client::engine_client(const scenario& what, std::filesystem::path data_di
 
 void engine_client::restart() {
   engine_.reset();
-  engine_ = std::make_unique<engine>(
-      definitions_, engine_options{.data_directory = data_directory_, .partitions = partitions, .native_threads = 2});
+  engine_ = std::make_unique<engine>(definitions_, engine_options{.data_directory = data_directory_,
+                                                                  .partitions = partitions,
+                                                                  .native_threads = 2,
+                                                                  .task_queues = {{.name = "gpu", .concurrency = 2}}});
 }
 
 void engine_client::start(std::string_view workflow_type, payload input, const start_options& options) {

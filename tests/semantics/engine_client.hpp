@@ -28,6 +28,9 @@ class engine_client final : public client {
   }
   void cancel(const std::string& id) override { engine_->cancel(id); }
   void terminate(const std::string& id) override { engine_->terminate(id); }
+  void complete_activity(const std::string& token, payload result) override {
+    engine_->complete_activity(token, std::move(result));
+  }
   execution_end wait(const std::string& id) override { return engine_->wait(id); }
   execution_description describe(const std::string& id) override { return engine_->describe(id); }
   std::vector<history_event> history(const std::string& id) override { return engine_->history(id); }

@@ -29,6 +29,9 @@ class environment_client final : public client {
   }
   void cancel(const std::string& id) override { in_.cancel(id); }
   void terminate(const std::string& id) override { in_.terminate(id); }
+  void complete_activity(const std::string& token, payload result) override {
+    in_.complete_activity(token, std::move(result));
+  }
   execution_end wait(const std::string& id) override { return in_.wait(id); }
   execution_description describe(const std::string& id) override { return in_.describe(id); }
   std::vector<history_event> history(const std::string& id) override { return in_.history(id); }

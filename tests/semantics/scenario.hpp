@@ -38,6 +38,7 @@ class client {
                                         const std::string& update_id) = 0;
   virtual void cancel(const std::string& id) = 0;
   virtual void terminate(const std::string& id) = 0;
+  virtual void complete_activity(const std::string& token, payload result) = 0;
   virtual execution_end wait(const std::string& id) = 0;
   virtual execution_description describe(const std::string& id) = 0;
   /// Of the current run.
@@ -120,6 +121,7 @@ const std::vector<scenario>& scenarios();
 
 // By topic.
 std::vector<scenario> activity_scenarios();
+std::vector<scenario> limit_scenarios();
 std::vector<scenario> waiting_scenarios();
 std::vector<scenario> ending_scenarios();
 std::vector<scenario> handler_scenarios();

@@ -7,7 +7,7 @@ namespace evermill::semantics {
 const std::vector<scenario>& scenarios() {
   static const std::vector<scenario> all = [] {
     std::vector<scenario> found;
-    for (const auto topic : {activity_scenarios, waiting_scenarios, ending_scenarios, handler_scenarios, start_scenarios,
+    for (const auto topic : {activity_scenarios, limit_scenarios, waiting_scenarios, ending_scenarios, handler_scenarios, start_scenarios,
                              scope_scenarios, version_scenarios, human_task_scenarios, lock_scenarios}) {
       for (scenario& each : topic()) found.push_back(std::move(each));
     }
