@@ -67,7 +67,8 @@ class turn_watch {
   mutable std::mutex guard_;
   std::condition_variable_any stopping_;
   std::vector<std::unique_ptr<slot>> slots_;  ///< one per thread that has had a turn
-  std::jthread thread_;                       ///< last: it uses the others
+  // style: it watches threads that may all be taken; a simulated node has none of them.
+  std::jthread thread_;  ///< last: it uses the others
 };
 
 }  // namespace evermill::actors
