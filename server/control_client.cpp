@@ -221,38 +221,23 @@ class remote_control final : public control {
   std::vector<listed_execution> list(std::string_view after, std::size_t limit) override {
     wire::ListRequest request;
     request.set_after(std::string(after));
-    request.set_limit(static_cast<std::uint32_t>(std::min(limit, max_page_rows)));
-    std::vector<listed_execution> page;
-    if (limit == 0) return page;
-    const wire::ListReply reply = ask(&wire::Control::Stub::List, request);
-    for (const wire::ListedExecution& row : reply.executions()) page.push_back(from_wire(row));
-    return page;
+    return page(&wire::Control::Stub::List, std::move(request), limit, &wire::ListReply::executions);
   }
   std::vector<history_event> history(std::string_view workflow_id, std::uint64_t from_seq, std::size_t limit) override {
     wire::HistoryRequest request;
     request.set_workflow_id(std::string(workflow_id));
     request.set_from_seq(from_seq);
-    request.set_limit(static_cast<std::uint32_t>(std::min(limit, max_page_rows)));
-    std::vector<history_event> page;
-    if (limit == 0) return page;
-    const wire::HistoryReply reply = ask(&wire::Control::Stub::History, request);
-    for (const wire::HistoryEvent& event : reply.events()) page.push_back(from_wire(event));
-    return page;
+    return page(&wire::Control::Stub::History, std::move(request), limit, &wire::HistoryReply::events);
   }
   std::vector<human_task_summary> human_tasks(const human_task_filter& filter, std::string_view after,
                                               std::size_t limit) override {
     wire::ListHumanTasksRequest request;
     request.set_after(std::string(after));
-    request.set_limit(static_cast<std::uint32_t>(std::min(limit, max_page_rows)));
     request.set_assignee(filter.assignee);
     request.set_group(filter.group);
     request.set_name(filter.name);
     request.set_unassigned(filter.unassigned);
-    std::vector<human_task_summary> page;
-    if (limit == 0) return page;
-    const wire::ListHumanTasksReply reply = ask(&wire::Control::Stub::ListHumanTasks, request);
-    for (const wire::HumanTask& task : reply.tasks()) page.push_back(from_wire(task));
-    return page;
+    return page(&wire::Control::Stub::ListHumanTasks, std::move(request), limit, &wire::ListHumanTasksReply::tasks);
   }
   human_task_description describe_human_task(std::string_view task_id) override {
     wire::DescribeHumanTaskRequest request;
@@ -279,12 +264,7 @@ class remote_control final : public control {
   std::vector<lock_description> locks(std::string_view after, std::size_t limit) override {
     wire::ListLocksRequest request;
     request.set_after(std::string(after));
-    request.set_limit(static_cast<std::uint32_t>(std::min(limit, max_page_rows)));
-    std::vector<lock_description> page;
-    if (limit == 0) return page;
-    const wire::ListLocksReply reply = ask(&wire::Control::Stub::ListLocks, request);
-    for (const wire::Lock& lock : reply.locks()) page.push_back(from_wire(lock));
-    return page;
+    return page(&wire::Control::Stub::ListLocks, std::move(request), limit, &wire::ListLocksReply::locks);
   }
   std::shared_ptr<void> follow(std::string_view workflow_id,
                                std::function<void(const execution_progress&)> on_progress) override {
@@ -303,6 +283,21 @@ class remote_control final : public control {
     const grpc::Status status = ((*stub_).*call)(&context, request, &reply);
     if (!status.ok()) throw to_error(status, who_);
     return reply;
+  }
+
+  template <class Row>
+  using rows_from = std::vector<decltype(from_wire(std::declval<const Row&>()))>;
+
+  /// One page of rows, which `rows` names in the reply.
+  template <class Request, class Reply, class Row>
+  rows_from<Row> page(method<Request, Reply> call, Request request, std::size_t limit,
+                      const google::protobuf::RepeatedPtrField<Row>& (Reply::*rows)() const) {
+    rows_from<Row> found;
+    if (limit == 0) return found;
+    request.set_limit(static_cast<std::uint32_t>(std::min(limit, max_page_rows)));
+    const Reply reply = ask(call, request);
+    for (const Row& row : (reply.*rows)()) found.push_back(from_wire(row));
+    return found;
   }
 
   void assign(wire::AssignHumanTaskRequest::Kind kind, std::string_view task_id, std::string_view by,
