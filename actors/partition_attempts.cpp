@@ -96,6 +96,7 @@ void partition::schedule_activity(run& r, event_seq seq, event_seq turn_first, s
   open_activity& activity = r.open.activities[seq];
   activity.boot = boot;
   activity.turn_first = turn_first;
+  activity.close_by = close_time(from_micros(time_us), task->options());
   activity.task = task;
   if (task->options().schedule_to_close_us() > 0 || task->options().schedule_to_start_us() > 0) {
     set_due_when_durable(r, seq, activity);
@@ -223,8 +224,7 @@ void partition::on_failed(const attempt_of& which, const messages::ActivityTaskF
     name_attempt(*end.mutable_activity_task_canceled(), which.seq, activity);
     return close_activity(which, std::move(end), from);
   }
-  const std::int64_t limit = activity.task->options().schedule_to_close_us();
-  if (was_lost && limit > 0 && to_micros(ports_.now()) >= activity.task->scheduled_us() + limit) {
+  if (was_lost && activity.close_by != timestamp() && ports_.now() >= activity.close_by) {
     auto& timed_out = *end.mutable_activity_task_timed_out();
     name_attempt(timed_out, which.seq, activity);
     set_timeout(*timed_out.mutable_failure(), kind::SCHEDULE_TO_CLOSE);
@@ -338,8 +338,7 @@ bool partition::retry(const attempt_of& which, const messages::Failure& failure,
   if (activity.cancel_requested || !may_retry(options.retry(), activity.attempt, failure)) return false;
   const std::uint32_t next = activity.attempt + (planted(bug::reuse_dispatch_id) ? 0 : 1);
   const timestamp not_before = next_attempt_at(activity, failure);
-  const std::int64_t limit = options.schedule_to_close_us();
-  if (limit > 0 && to_micros(not_before) >= activity.task->scheduled_us() + limit) return false;
+  if (activity.close_by != timestamp() && not_before >= activity.close_by) return false;
   log_.info(about(r), "activity {} (event {}) attempt {} failed: {}; attempt {} follows", activity.task->activity_type(),
             which.seq.value, activity.attempt, failure.message(), next);
   set_attempt(r, which.seq, activity, next, to_micros(not_before), &failure);
@@ -413,8 +412,7 @@ bool partition::recover_activity(run& r, event_seq seq, open_activity& activity)
   task->set_attempt(activity.attempt);
   task->set_dispatch_boot(activity.boot);
   if (activity.heartbeat_details) *task->mutable_heartbeat_details() = *activity.heartbeat_details;
-  const std::int64_t limit_us = task->options().schedule_to_close_us();
-  if (limit_us > 0) activity.close_by = from_micros(task->scheduled_us() + limit_us);
+  activity.close_by = close_time(from_micros(task->scheduled_us()), task->options());
   activity.task = std::move(task);
   activity.heard = ports_.now();
   const bool never_ran = activity.boot == never_dispatched || (activity.has_row && activity.not_before > ports_.now());

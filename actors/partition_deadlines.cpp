@@ -21,7 +21,8 @@ std::optional<timestamp> after(timestamp from, std::int64_t limit_us) {
 const messages::ActivityOptions& options_of(const open_activity& activity) { return activity.task->options(); }
 
 std::optional<timestamp> schedule_to_close(const open_activity& activity) {
-  return after(from_micros(activity.task->scheduled_us()), options_of(activity).schedule_to_close_us());
+  if (activity.close_by == timestamp()) return std::nullopt;
+  return activity.close_by;
 }
 
 /// Until the attempt has to be started; nothing once that was looked at.

@@ -138,10 +138,7 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
     auto more = tail.next(turn);
     if (!more) return unexpected(more.error());
     if (!*more) break;
-    std::uint64_t seq = turn.first.value;
-    for (const messages::Event& event : turn.record.events()) {
-      r.open.apply(event_seq(seq++), turn.first, from_micros(turn.record.time_us()), event);
-    }
+    r.open.apply(turn);
   }
   for (auto& [seq, row] : work.activities) {
     const auto it = r.open.activities.find(seq);

@@ -156,15 +156,7 @@ void partition::send_replay_chunk(run& r) {
       r.replay.reset();
       break;
     }
-    if (!r.state_known) {
-      std::uint64_t seq = turn.first.value;
-      for (const messages::Event& event : turn.record.events()) {
-        if (event.has_workflow_execution_started()) r.remember(event.workflow_execution_started());
-        r.replayed.apply(event_seq(seq++), turn.first, from_micros(turn.record.time_us()), event);
-      }
-      r.last = turn.last();
-      r.time = from_micros(turn.record.time_us());
-    }
+    if (!r.state_known) r.read(turn, r.replayed);
     work.replay.push_back(std::move(turn.record));
   }
   ++r.replaying;
@@ -181,9 +173,7 @@ void partition::on_replayed(run& r, instance_report&& report) {
   if (r.replay) send_replay_chunk(r);
   if (r.replaying > 0 || failed_) return;
   if (!r.state_known) {
-    for (auto& [seq, activity] : r.open.activities) {
-      if (r.replayed.activities.contains(seq)) r.replayed.activities[seq] = activity;
-    }
+    r.replayed.take_attempts(r.open);
     r.open = std::move(r.replayed);
     r.state_known = true;
   }
@@ -288,13 +278,7 @@ bool partition::restore_state(run& r) {
       return false;
     }
     if (!*more) break;
-    std::uint64_t seq = turn.first.value;
-    for (const messages::Event& event : turn.record.events()) {
-      if (event.has_workflow_execution_started()) r.remember(event.workflow_execution_started());
-      open.apply(event_seq(seq++), turn.first, from_micros(turn.record.time_us()), event);
-    }
-    r.last = turn.last();
-    r.time = from_micros(turn.record.time_us());
+    r.read(turn, open);
   }
   if (r.last.value == 0 && r.has_inbox) {  // it has never run: its start is parked
     auto rows = storage::scan_parked(store_, options_.id, r.number);
@@ -308,9 +292,7 @@ bool partition::restore_state(run& r) {
       open.apply(start_seq, start_seq, {}, parked.event());
     }
   }
-  for (auto& [seq, activity] : r.open.activities) {
-    if (open.activities.contains(seq)) open.activities[seq] = activity;
-  }
+  open.take_attempts(r.open);
   r.open = std::move(open);
   r.state_known = true;
   return note_parked_requests(r);

@@ -17,8 +17,7 @@ void open_commands::apply(event_seq seq, event_seq turn_first, timestamp turn_ti
       open_activity& activity = activities[seq];
       activity.boot = event.activity_task_scheduled().dispatch_boot();
       activity.turn_first = turn_first;
-      const std::int64_t limit_us = event.activity_task_scheduled().options().schedule_to_close_us();
-      if (limit_us > 0) activity.close_by = turn_time + std::chrono::microseconds(limit_us);
+      activity.close_by = close_time(turn_time, event.activity_task_scheduled().options());
       return;
     }
     case E::kActivityTaskCompleted:
@@ -93,6 +92,35 @@ void open_commands::apply(event_seq seq, event_seq turn_first, timestamp turn_ti
       return;
     default: return;
   }
+}
+
+void open_commands::apply(const storage::stored_turn& turn) {
+  std::uint64_t seq = turn.first.value;
+  const timestamp time = from_micros(turn.record.time_us());
+  for (const messages::Event& event : turn.record.events()) apply(event_seq(seq++), turn.first, time, event);
+}
+
+void open_commands::take_attempts(const open_commands& known) {
+  for (const auto& [seq, activity] : known.activities) {
+    const auto it = activities.find(seq);
+    if (it == activities.end()) continue;
+    const timestamp close_by = it->second.close_by;  // which the journal alone says for sure
+    it->second = activity;
+    it->second.close_by = close_by;
+  }
+}
+
+void run::read(const storage::stored_turn& turn, open_commands& to) {
+  const messages::Event& first = turn.record.events(0);
+  if (first.has_workflow_execution_started()) remember(first.workflow_execution_started());
+  to.apply(turn);
+  last = turn.last();
+  time = from_micros(turn.record.time_us());
+}
+
+timestamp close_time(timestamp scheduled, const messages::ActivityOptions& options) noexcept {
+  const std::int64_t limit_us = options.schedule_to_close_us();
+  return limit_us > 0 ? scheduled + std::chrono::microseconds(limit_us) : timestamp();
 }
 
 void run::remember(const messages::WorkflowExecutionStarted& started) {

@@ -111,6 +111,9 @@ struct open_commands {
 
   /// `turn_first` and `turn_time` are those of the record that holds the event.
   void apply(event_seq seq, event_seq turn_first, timestamp turn_time, const messages::Event& event);
+  void apply(const storage::stored_turn& turn);
+  /// What is known of attempts and in no journal: of the activities that are open in both.
+  void take_attempts(const open_commands& known);
 };
 
 struct run {
@@ -140,6 +143,8 @@ struct run {
   std::int64_t run_timeout_us = 0;
 
   void remember(const messages::WorkflowExecutionStarted& started);
+  /// The next turn of its journal; what it opens and closes goes to `to`.
+  void read(const storage::stored_turn& turn, open_commands& to);
 
   bool has_open_work_row = false;
   bool row_has_inbox = false;  ///< what the stored row says
@@ -164,6 +169,9 @@ struct run {
   timestamp last_used{};
   std::optional<std::list<run_number>::iterator> idle_place;
 };
+
+/// When schedule-to-close is over for an activity that was scheduled then; 0: never.
+timestamp close_time(timestamp scheduled, const messages::ActivityOptions& options) noexcept;
 
 /// The earlier of the deadlines of the run and of its execution; nothing where there is none.
 std::optional<timestamp> deadline_of(const messages::WorkflowExecutionStarted& started) noexcept;

@@ -86,8 +86,9 @@ execution_description describe(const storage::key_value_store& store, partition_
     std::uint64_t seq = turn.first.value;
     for (const messages::Event& event : turn.record.events()) {
       if (event.has_activity_task_scheduled()) scheduled[event_seq(seq)] = event.activity_task_scheduled();
-      open.apply(event_seq(seq++), turn.first, from_micros(turn.record.time_us()), event);
+      ++seq;
     }
+    open.apply(turn);
     about.events = turn.last().value;
   }
   if (about.status != execution_status::running) return about;

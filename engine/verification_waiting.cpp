@@ -30,10 +30,7 @@ std::optional<actors::open_commands> verifier::open_of(partition_id partition, c
   storage::journal_reader reader(store_, partition, run);
   storage::stored_turn turn;
   for (auto more = reader.next(turn); more && *more; more = reader.next(turn)) {
-    std::uint64_t seq = turn.first.value;
-    for (const messages::Event& event : turn.record.events()) {
-      open.apply(event_seq(seq++), turn.first, from_micros(turn.record.time_us()), event);
-    }
+    open.apply(turn);
   }
   if (turn.record.events().empty()) {  // its start waits for its code: it may have a deadline all the same
     const auto parked = storage::scan_parked(store_, partition, run);

@@ -45,6 +45,32 @@ TEST_F(Deadline, ScheduleToCloseEndsARunningActivityAndStopsItsAttempt) {
   rig.check_journals();
 }
 
+TEST_F(Deadline, ScheduleToCloseIsNotJournaledBeforeItsTime) {
+  start({.schedule_to_close = 10s});
+  const timestamp limit = rig.now() + 10s;
+  rig.tick();
+  ASSERT_EQ(rig.now(), limit);
+  rig.advance(-5s);  // the clock is set back before the event is handled
+  rig.settle();
+  EXPECT_EQ(failure().kind(), kind::SCHEDULE_TO_CLOSE);
+  EXPECT_EQ(from_micros(rig.journal(run_number(1)).back().record.time_us()), limit);
+}
+
+TEST_F(Deadline, ScheduleToCloseThatWasParkedIsNotJournaledBeforeItsTime) {
+  start({.schedule_to_close = 10s});
+  const timestamp limit = rig.now() + 10s;
+  rig.restart_with(no_workflows());
+  rig.settle();
+  pass(10s);
+  ASSERT_EQ(rig.header("w")->blocked().reason(), messages::Blocked::UNSERVED);
+  ASSERT_EQ(rig.rows(storage::family::inbox), 1U);
+  rig.advance(-5s);
+  rig.restart_with(test_workflows());
+  rig.settle();
+  EXPECT_EQ(failure().kind(), kind::SCHEDULE_TO_CLOSE);
+  EXPECT_EQ(from_micros(rig.journal(run_number(1)).back().record.time_us()), limit);
+}
+
 TEST_F(Deadline, ScheduleToCloseCoversAllAttemptsAndTheWaitsBetweenThem) {
   start({.retry = {.initial_interval = 4s, .backoff_coefficient = 1}, .schedule_to_close = 10s});
   pass(3s);

@@ -119,6 +119,18 @@ TEST_F(OpenCommands, EachKindOpensAndEachOfItsEndsCloses) {
   expect_closed_by(child, event([&](E& e) { e.mutable_start_child_workflow_execution_failed()->set_initiated_seq(number()); }), children);
 }
 
+TEST_F(OpenCommands, AttemptsAreTakenOverButNotWhatTheJournalSays) {
+  event_.mutable_activity_task_scheduled()->mutable_options()->set_schedule_to_close_us(7);
+  open_.apply(event_seq(2), event_seq(1), from_micros(1'000), event_);
+  open_commands known;
+  known.activities[event_seq(2)].attempt = 3;  // as its row says, which tells no time of scheduling
+  known.activities[event_seq(9)].attempt = 4;  // not open any more
+  open_.take_attempts(known);
+  ASSERT_EQ(open_.activities.size(), 1U);
+  EXPECT_EQ(open_.activities.at(event_seq(2)).attempt, 3U);
+  EXPECT_EQ(open_.activities.at(event_seq(2)).close_by, from_micros(1'007));
+}
+
 TEST_F(OpenCommands, AScheduleEventTellsBootAndTurn) {
   messages::Event scheduled;
   scheduled.mutable_activity_task_scheduled()->set_dispatch_boot(9);
