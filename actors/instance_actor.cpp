@@ -6,17 +6,19 @@
 
 namespace evermill::actors {
 
-instance_actor::instance_actor(caf::actor_config& config, caf::actor partition, const workflow_definition* definition,
-                               run_number run, std::uint64_t generation)
+instance_actor::instance_actor(caf::actor_config& config, caf::actor partition, turn_watch* watch,
+                               const workflow_definition* definition, const turn_name& name)
     : caf::event_based_actor(config),
       partition_(std::move(partition)),
-      decider_(std::make_unique<workflow::decider>(*definition, run)),
-      run_(run),
-      generation_(generation) {}
+      watch_(watch),
+      decider_(std::make_unique<workflow::decider>(*definition, name.run)),
+      name_(name) {}
 
 caf::behavior instance_actor::make_behavior() {
   return {[this](const instance_work_ptr& work) {
             const bool replays = work->replay_ends || !work->replay.empty();
+            name_.work = work->number;
+            const turn_watch::scope watched(watch_, name_);
             auto report = std::make_shared<instance_report>(replays ? replay(*work) : decide(*work));
             send(partition_, std::move(report));
           },
@@ -29,7 +31,7 @@ void instance_actor::on_exit() {
 }
 
 instance_report instance_actor::replay(instance_work& work) {
-  instance_report report{.run = run_, .generation = generation_, .replayed = true};
+  instance_report report{.run = name_.run, .generation = name_.generation, .replayed = true};
   if (planted(bug::completions_in_command_order)) {
     for (std::size_t i = 1; i < work.replay.size(); ++i) {
       const event_seq before = activity_closed_by(work.replay[i - 1].events(0));
@@ -45,18 +47,18 @@ instance_report instance_actor::replay(instance_work& work) {
   return report;
 }
 
-instance_report instance_actor::decide(instance_work& work) {
-  instance_report report{.run = run_, .generation = generation_};
+instance_report instance_actor::decide(const instance_work& work) {
+  instance_report report{.run = name_.run, .generation = name_.generation};
   report.turns.reserve(work.decisions.size());
-  for (instance_work::decision& decision : work.decisions) {
+  for (const instance_work::decision& decision : work.decisions) {
     if (decider_->closed()) {
-      report.unhandled.push_back(std::move(decision.event));
+      report.unhandled.push_back(decision.event);
       report.turns.emplace_back();
     } else if (auto refused = refusal(decision.event)) {
       report.refusals.emplace(report.turns.size(), std::move(*refused));
       report.turns.emplace_back();
     } else {
-      report.turns.push_back(decider_->handle(std::move(decision.event), decision.time));
+      report.turns.push_back(decider_->handle(messages::Event(decision.event), decision.time));
     }
   }
   for (const instance_query& query : work.queries) report.answers.emplace_back(query.token, answer_to(query));

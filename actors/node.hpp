@@ -63,6 +63,8 @@ struct node_options {
   std::chrono::microseconds passivate_after{10'000'000};
   std::size_t live_instances_per_partition = 20'000;
   std::size_t recovery_chunk = 64;  ///< see partition_options
+  /// Code that has not come back from a turn for this long is set aside. 0: never; so it is for a simulated node.
+  std::chrono::microseconds turn_timeout{10'000'000};
   bool run_effects = true;  ///< false: as after `drain`, from the start
   /// Set for a simulated node, which has no threads: `run_one` lets one of `waiting` actors, the one of this index,
   /// handle its next message. `workflow_threads` means nothing then.

@@ -290,6 +290,9 @@ void partition::end_now(run& r, messages::Event&& end, const origin& from) {
   r.generation = next_generation_++;  // a turn that the instance may still report is void
   r.replay.reset();
   r.next_work = {};
+  r.given.clear();
+  r.late_reports.clear();
+  r.overdue = false;
   const auto void_decisions = std::exchange(r.in_flight, {});
   std::erase(runs_with_work_, &r);
   append_turn(r, std::move(turn), from);
@@ -350,6 +353,7 @@ void partition::route_taint(const messages::DecisionEvent& event, const origin& 
   tell(from, answer{answer::outcome::accepted, event.workflow_id(), r->header.run_id(), true, {}});
   handled(from);
   if (r->header.status() != messages::RUNNING || r->is == run::state::closed) return forget(*r);
+  if (r->overdue) give_up(*r);
   if (r->is == run::state::absent || r->is == run::state::blocked) load(*r);
 }
 
@@ -359,10 +363,19 @@ void partition::on_report(instance_report&& report) {
   const auto it = runs_.find(report.run);
   if (failed_ || it == runs_.end() || it->second->generation != report.generation) return;
   run& r = *it->second;
-  if (report.replayed) {
-    on_replayed(r, std::move(report));
-    return send_work();
+  if (r.overdue) {
+    r.late_reports.push_back(std::move(report));
+    if (r.turns_not_durable == 0) come_back(r);
+  } else {
+    handle_report(r, std::move(report));
   }
+  send_work();
+}
+
+void partition::handle_report(run& r, instance_report&& report) {
+  ++r.works_reported;
+  if (report.replayed) return on_replayed(r, std::move(report));
+  r.given.pop_front();
   auto unhandled = report.unhandled.begin();
   std::size_t place = 0;
   for (std::optional<workflow::turn>& turn : report.turns) {
@@ -393,7 +406,6 @@ void partition::on_report(instance_report&& report) {
   } else if (r.is == run::state::closed) {
     forget(r);
   }
-  send_work();
 }
 
 /// What came for a run that has ended belongs to the run that continues it, or to nobody.
@@ -504,6 +516,8 @@ void partition::on_committed() {
       forget(*r);
     } else if (std::exchange(r->load_when_durable, false)) {
       load(*r);
+    } else if (!r->late_reports.empty()) {
+      come_back(*r);
     } else if (!r->held.empty()) {
       release_held(*r);
     }
@@ -535,7 +549,7 @@ bool partition::idle() const {
   if (failed_) return true;
   if (readable_ || write_in_flight_ || !gathering_.batch.empty() || !gathering_.out.empty()) return false;
   return std::all_of(runs_.begin(), runs_.end(), [](const auto& entry) {
-    return entry.second->in_flight.empty() && entry.second->is != run::state::loading;
+    return entry.second->overdue || (entry.second->in_flight.empty() && entry.second->is != run::state::loading);
   });
 }
 

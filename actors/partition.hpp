@@ -36,6 +36,7 @@ struct partition_options {
   std::size_t max_live_instances = 20'000;
   std::chrono::microseconds keep_requests{std::chrono::hours(24)};  ///< how long a request's id is remembered at least
   std::size_t recovery_chunk = 64;  ///< how many runs are recovered before other work has its turn
+  std::chrono::microseconds turn_timeout{0};  ///< for messages only: the turn watch knows when it is over
   bool draining = false;  ///< as after `drain`, from the start
 };
 
@@ -61,6 +62,8 @@ class partition {
 
   void poll();
   void on_report(instance_report&& report);
+  /// The run's instance has not come back from this work: the run takes no turns until it does, or is tried anew.
+  void on_overdue(run_number number, std::uint64_t generation, std::uint64_t work);
   /// The answer follows through release: accepted with what the code gave, refused, not_found, closed (the journal of an
   /// ended execution is there to be asked by others), or blocked.
   void on_query(query_request&& query);
@@ -138,6 +141,11 @@ class partition {
   void on_replayed(run& r, instance_report&& report);
   const workflow_definition* definition_of(const run& r);
   void block_unserved(run& r);
+  void give_work(run& r, instance_work&& work);
+  void handle_report(run& r, instance_report&& report);
+  void park_given(run& r);
+  void come_back(run& r);
+  void give_up(run& r);
   void block(run& r, messages::Blocked::Reason reason, event_seq at, std::string message);
   void unblock(run& r);
   void park(run& r, messages::Event&& event, const origin& from);

@@ -35,12 +35,13 @@ class pacer final : public caf::event_based_actor {
 }  // namespace
 
 partition_actor::partition_actor(caf::actor_config& config, const node_parts* parts, const node_options* node,
-                                 partition_id id, caf::actor committer, caf::actor activities,
+                                 partition_id id, turn_watch* watch, caf::actor committer, caf::actor activities,
                                  std::shared_ptr<recovery_promise> recovered)
     : caf::event_based_actor(config),
       parts_(parts),
       node_(node),
       id_(id),
+      watch_(watch),
       committer_(std::move(committer)),
       activities_(std::move(activities)),
       recovered_(std::move(recovered)),
@@ -49,6 +50,7 @@ partition_actor::partition_actor(caf::actor_config& config, const node_parts* pa
                   .passivate_after = node->passivate_after,
                   .max_live_instances = node->live_instances_per_partition,
                   .recovery_chunk = node->recovery_chunk,
+                  .turn_timeout = node->turn_timeout,
                   .draining = !node->run_effects},
                  *parts->store, *parts->queue, *this, parts->lines) {}
 
@@ -68,6 +70,9 @@ caf::behavior partition_actor::make_behavior() {
           [this](tick_atom) {
             alarm_ = 0;
             partition_.on_tick();
+          },
+          [this](const overdue_turn_ptr& turn) {
+            partition_.on_overdue(turn->what.run, turn->what.generation, turn->what.work);
           },
           [this](const query_request_ptr& query) { partition_.on_query(std::move(*query)); },
           [this](drain_atom) { partition_.drain(); },
@@ -110,12 +115,12 @@ partition_id partition_actor::partition_of(const std::string& workflow_id) {
 }
 
 void partition_actor::start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) {
-  instances_[run] = spawn<instance_actor>(caf::actor_cast<caf::actor>(this), &definition, run, generation);
+  instances_[run] = spawn<instance_actor>(caf::actor_cast<caf::actor>(this), watch_, &definition, turn_name{id_, run, generation, 0});
 }
 
-void partition_actor::give_work(run_number run, instance_work&& work) {
+void partition_actor::give_work(run_number run, std::shared_ptr<instance_work> work) {
   const auto it = instances_.find(run);
-  if (it != instances_.end()) send(it->second, std::make_shared<instance_work>(std::move(work)));
+  if (it != instances_.end()) send(it->second, std::move(work));
 }
 
 void partition_actor::stop_instance(run_number run) {

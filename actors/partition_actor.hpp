@@ -7,6 +7,7 @@
 
 #include "actors/node.hpp"
 #include "actors/protocol.hpp"
+#include "actors/turn_watch.hpp"
 
 namespace evermill::actors {
 
@@ -16,7 +17,7 @@ using recovery_promise = std::promise<storage::storage_result<void>>;
 class partition_actor final : public caf::event_based_actor, private partition_ports {
  public:
   partition_actor(caf::actor_config& config, const node_parts* parts, const node_options* node, partition_id id,
-                  caf::actor committer, caf::actor activities, std::shared_ptr<recovery_promise> recovered);
+                  turn_watch* watch, caf::actor committer, caf::actor activities, std::shared_ptr<recovery_promise> recovered);
 
  protected:
   caf::behavior make_behavior() override;
@@ -31,7 +32,7 @@ class partition_actor final : public caf::event_based_actor, private partition_p
   bool has_followers() override;
   bool serves_queue(const std::string& name) override;
   void start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) override;
-  void give_work(run_number run, instance_work&& work) override;
+  void give_work(run_number run, std::shared_ptr<instance_work> work) override;
   void stop_instance(run_number run) override;
   void submit(storage::write_batch&& batch) override;
   void request_flush() override;
@@ -46,6 +47,7 @@ class partition_actor final : public caf::event_based_actor, private partition_p
   const node_parts* parts_;
   const node_options* node_;
   partition_id id_;
+  turn_watch* watch_;  ///< null: nobody looks
   caf::actor committer_;
   caf::actor pacer_;  ///< once there was more to recover than one part
   caf::actor activities_;

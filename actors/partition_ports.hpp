@@ -64,13 +64,14 @@ struct query_request {
 
 /// Work for one instance: turns to replay, or decision events to handle.
 struct instance_work {
+  std::uint64_t number = 0;  ///< counts what this instance was given
   std::vector<messages::TurnRecord> replay;
   bool replay_ends = false;  ///< the last of the journal is in `replay`
   struct decision {
     messages::Event event;
     timestamp time;
   };
-  std::vector<decision> decisions;
+  std::vector<decision> decisions;  ///< only read by the instance: the partition may need them again
   std::vector<instance_query> queries;  ///< after the decisions
 };
 
@@ -155,7 +156,8 @@ class partition_ports {
   virtual bool serves_queue(const std::string& name) = 0;
 
   virtual void start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) = 0;
-  virtual void give_work(run_number run, instance_work&& work) = 0;
+  /// `replay` is the instance's own from now on; the rest is only read.
+  virtual void give_work(run_number run, std::shared_ptr<instance_work> work) = 0;
   virtual void stop_instance(run_number run) = 0;
 
   /// Makes the batch durable; partition::on_committed follows, or partition::on_commit_failed.

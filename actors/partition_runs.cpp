@@ -56,7 +56,8 @@ run& partition::create_run(std::string workflow_id, messages::InstanceHeader hea
 /// Removes a run that memory has no reason to hold: nothing in flight, nothing undurable, nothing open.
 void partition::forget(run& r) {
   const bool quiet = r.turns_not_durable == 0 && r.in_flight.empty() && r.waiting.empty() && r.open.activities.empty() &&
-                     r.next_work.decisions.empty() && r.held.empty() && r.asked.empty() && r.waiting_queries.empty();
+                     r.next_work.decisions.empty() && r.held.empty() && r.asked.empty() && r.waiting_queries.empty() &&
+                     !r.overdue;
   if (!quiet || (r.is != run::state::absent && r.is != run::state::closed && r.is != run::state::blocked)) return;
   take_down(r);
   if (const auto it = current_.find(r.workflow_id); it != current_.end() && it->second == &r) current_.erase(it);
@@ -94,13 +95,22 @@ void partition::give(run& r, messages::Event&& event, const origin& from) {
 
 void partition::send_work() {
   for (run* const r : runs_with_work_) {
-    if (!r->next_work.decisions.empty() || !r->next_work.queries.empty()) ports_.give_work(r->number, std::exchange(r->next_work, {}));
+    if (!r->next_work.decisions.empty() || !r->next_work.queries.empty()) give_work(*r, std::exchange(r->next_work, {}));
   }
   runs_with_work_.clear();
 }
 
+void partition::give_work(run& r, instance_work&& work) {
+  auto given = std::make_shared<instance_work>(std::move(work));
+  given->number = ++r.works_given;
+  if (!given->decisions.empty() || !given->queries.empty()) r.given.push_back(given);
+  ports_.give_work(r.number, std::move(given));
+}
+
 void partition::bring_up(run& r, const workflow_definition& definition) {
   r.generation = next_generation_++;
+  r.works_given = r.works_reported = 0;
+  r.given.clear();
   ports_.start_instance(r.number, r.generation, definition);
   r.instance_up = true;
   ++statistics_.live_instances;
@@ -160,7 +170,7 @@ void partition::send_replay_chunk(run& r) {
     work.replay.push_back(std::move(turn.record));
   }
   ++r.replaying;
-  ports_.give_work(r.number, std::move(work));
+  give_work(r, std::move(work));
 }
 
 void partition::on_replayed(run& r, instance_report&& report) {

@@ -3,7 +3,7 @@
 //   partition ── instance_work ──▶ instance ── instance_report ──▶ partition
 //   partition ── commit_request ─▶ committer ── commit_outcome ──▶ partition
 //   partition ── dispatch ───────▶ activities (task backends)
-//   node ── query_request ───────▶ partition
+//   node ── query_request ───────▶ partition        turn watch ── overdue_turn ▶ partition
 //   queue's callback ── readable ▶ partition        clock's alarm ── tick ▶ partition
 #pragma once
 
@@ -18,6 +18,7 @@
 
 #include "actors/partition.hpp"
 #include "actors/partition_ports.hpp"
+#include "actors/turn_watch.hpp"
 
 namespace evermill::actors {
 
@@ -41,6 +42,11 @@ struct partition_look {
   std::promise<std::pair<partition_statistics, bool>> answer;
 };
 
+/// The turn's code has not come back.
+struct overdue_turn {
+  turn_name what;
+};
+
 using instance_work_ptr = std::shared_ptr<instance_work>;
 using instance_report_ptr = std::shared_ptr<instance_report>;
 using commit_request_ptr = std::shared_ptr<commit_request>;
@@ -48,12 +54,14 @@ using commit_outcome_ptr = std::shared_ptr<commit_outcome>;
 using dispatch_ptr = std::shared_ptr<dispatch>;
 using partition_look_ptr = std::shared_ptr<partition_look>;
 using query_request_ptr = std::shared_ptr<query_request>;
+using overdue_turn_ptr = std::shared_ptr<overdue_turn>;
 
 using readable_atom = caf::atom_constant<caf::atom("readable")>;
 using flush_atom = caf::atom_constant<caf::atom("flush")>;
 using recover_atom = caf::atom_constant<caf::atom("recover")>;
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
 using drain_atom = caf::atom_constant<caf::atom("drain")>;
+using sleep_atom = caf::atom_constant<caf::atom("sleep")>;
 using stop_atom = caf::atom_constant<caf::atom("stop")>;
 
 }  // namespace evermill::actors
@@ -66,6 +74,7 @@ CAF_ADD_TYPE_ID(evermill, (evermill::actors::commit_outcome_ptr))
 CAF_ADD_TYPE_ID(evermill, (evermill::actors::dispatch_ptr))
 CAF_ADD_TYPE_ID(evermill, (evermill::actors::partition_look_ptr))
 CAF_ADD_TYPE_ID(evermill, (evermill::actors::query_request_ptr))
+CAF_ADD_TYPE_ID(evermill, (evermill::actors::overdue_turn_ptr))
 CAF_END_TYPE_ID_BLOCK(evermill)
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::instance_work_ptr)
@@ -75,3 +84,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::commit_outcome_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::dispatch_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::partition_look_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::query_request_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(evermill::actors::overdue_turn_ptr)

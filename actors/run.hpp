@@ -131,6 +131,13 @@ struct run {
   std::uint64_t generation = 0;  ///< of its instance actor; reports of earlier ones are dropped
 
   bool instance_up = false;
+  std::uint64_t works_given = 0;     ///< to this generation's instance
+  std::uint64_t works_reported = 0;
+  std::deque<std::shared_ptr<const instance_work>> given;  ///< decisions and queries not reported
+  // Set aside because its instance has not come back from a turn (partition_overdue.cpp):
+  bool overdue = false;
+  bool was_loading = false;
+  std::deque<instance_report> late_reports;  ///< until what was parked meanwhile is durable
 
   bool state_known = false;  ///< last, time and open reflect the journal
   event_seq last;            ///< last event appended

@@ -25,7 +25,7 @@ struct engine_gone {
 };
 /// It takes no turns.
 struct blocked {
-  std::string reason;  ///< "stuck" or "unserved"
+  std::string reason;  ///< "stuck", "unserved" or "turn_timeout"
   std::string message;
   std::uint64_t at_event = 0;  ///< 0: at none
 };

@@ -70,6 +70,9 @@ incarnation::incarnation(const engine_surroundings& around, actors::node_listene
   if (around.options->partitions > max_partitions) {
     throw engine_error(engine_errc::invalid_argument, "more than " + std::to_string(max_partitions) + " partitions");
   }
+  if (around.options->turn_timeout.count() < 0) {
+    throw engine_error(engine_errc::invalid_argument, "the turn timeout is negative");
+  }
   store_ = open_store(*around.options, around.lines);
   if (around.options->mode == engine_mode::inspect) {
     if (auto found = must(storage::find_description(*store_))) description_ = std::move(*found);
@@ -119,6 +122,7 @@ void incarnation::start(actors::node_listener& listener) {
   node.boot = boot;
   node.partitions = static_cast<std::uint16_t>(partitions());
   node.workflow_threads = options.workflow_threads;
+  node.turn_timeout = options.turn_timeout;
   node.passivate_after = options.passivate_after;
   node.live_instances_per_partition = options.live_instances_per_partition;
   node.run_effects = options.mode == engine_mode::run;

@@ -20,6 +20,7 @@ namespace {
 
 std::string blocked_name(const messages::Blocked& blocked) {
   if (blocked.reason() == messages::Blocked::STUCK) return "stuck";
+  if (blocked.reason() == messages::Blocked::TURN_TIMEOUT) return "turn_timeout";
   return blocked.reason() == messages::Blocked::UNSERVED ? "unserved" : "";
 }
 

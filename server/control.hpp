@@ -26,7 +26,7 @@ enum class control_errc {
   closed,            ///< the execution has ended, or the human task is not open any more
   conflict,          ///< the human task belongs to somebody else
   refused,           ///< the execution's code answered with an error
-  blocked,           ///< the execution takes no turns (stuck or unserved)
+  blocked,           ///< the execution takes no turns (stuck, unserved or turn_timeout)
   overloaded,        ///< too much is waiting; try again later
   storage,           ///< the data directory can't be read or written
   stopped,           ///< the engine is stopping, or the process it lives in is gone; durable work is kept

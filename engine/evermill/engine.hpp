@@ -74,6 +74,12 @@ struct engine_options {
   std::uint16_t partitions = 0;
   /// Threads that run workflow code. 0: one per core.
   unsigned workflow_threads = 0;
+  /// A workflow's code that has not come back from a turn for this long blocks or spins, which it must not: a warning names
+  /// it, the execution is set aside (`blocked` is "turn_timeout"), what comes for it is kept, and all others go on; a thread
+  /// is started in place of the one that it has, up to four. When it comes back after all, nothing is lost: its turn counts.
+  /// Until then, terminate ends the execution; taint, or the next start, tries it anew. Closing the engine leaves such
+  /// code and its thread behind. 0: never. Negative: invalid_argument.
+  std::chrono::milliseconds turn_timeout{10'000};
   /// Threads that run native activities and steps: how many of them run at once. 0: four per core, at least 8.
   unsigned native_threads = 0;
   /// Processes that shell activities may run at once. 0: one per core.
@@ -108,7 +114,7 @@ enum class engine_errc {
   storage,            ///< the data directory can't be read or written, or holds something else
   overloaded,         ///< too much outside work is waiting; try again later
   refused,            ///< the workflow's code answered a query or an update with an error
-  blocked,            ///< the execution takes no turns (stuck or unserved): it can't answer
+  blocked,            ///< the execution takes no turns (stuck, unserved or turn_timeout): it can't answer
   unavailable,        ///< the engine is stopping, or has lost its storage and is opening it anew
 };
 
@@ -204,7 +210,8 @@ struct execution_description {
   std::string run_id;         ///< of the current run, or the last one
   std::string workflow_type;  ///< the name under which its code is registered
   execution_status status = execution_status::running;  ///< how far it has come
-  /// "", or why a running execution takes no turns: "stuck" or "unserved", with the reason in blocked_message.
+  /// "", or why a running execution takes no turns: "stuck", "unserved" or "turn_timeout" (its code has not come back),
+  /// with the reason in blocked_message.
   std::string blocked;
   std::string blocked_message;         ///< the reason, for people; "" where it is not blocked
   std::uint64_t blocked_at_event = 0;  ///< the first event that does not fit the code; 0 where it is not stuck
@@ -222,7 +229,7 @@ struct listed_execution {
   std::string run_id;         ///< of the current run, or the last one
   std::string workflow_type;  ///< the name under which its code is registered
   execution_status status = execution_status::running;  ///< how far it has come
-  std::string blocked;  ///< "", "stuck" or "unserved"
+  std::string blocked;  ///< "", "stuck", "unserved" or "turn_timeout"
   std::chrono::sys_time<std::chrono::microseconds> started_at{};  ///< of the current run, UTC
   std::chrono::sys_time<std::chrono::microseconds> closed_at{};   ///< epoch: it has not ended
 };
@@ -372,7 +379,7 @@ class engine {
   void cancel(std::string_view workflow_id, std::string_view reason = {});
   /// Ends the execution now; its code is not asked. `reason` is for people. Throws not_found, closed where it has ended.
   void terminate(std::string_view workflow_id, std::string_view reason = {});
-  /// "Look again": safe to repeat. A stuck or unserved execution is tried anew. Throws not_found.
+  /// "Look again": safe to repeat. An execution that is stuck, unserved or set aside (engine_options::turn_timeout) is tried anew. Throws not_found.
   void taint(std::string_view workflow_id);
 
   /// @}

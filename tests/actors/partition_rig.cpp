@@ -1,5 +1,6 @@
 #include "partition_rig.hpp"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -124,9 +125,11 @@ void partition_rig::pump() {
       busy = true;
     }
     while (!hold_ && !work_.empty()) {
-      auto [run, work] = std::move(work_.front());
+      const given next = std::move(work_.front());
       work_.pop_front();
-      if (instances_.contains(run)) partition_->on_report(report_on(run, std::move(work)));
+      const auto at = instances_.find(next.run);
+      const bool there = at != instances_.end() && at->second.generation == next.generation;
+      if (there) partition_->on_report(report_on(next.run, *next.work));
       busy = true;
       if (flush_often_) break;
     }
@@ -205,9 +208,16 @@ void partition_rig::start_instance(run_number run, std::uint64_t generation, con
   instances_[run] = {generation, std::make_unique<workflow::decider>(definition, run)};
 }
 
-void partition_rig::give_work(run_number run, instance_work&& work) { work_.emplace_back(run, std::move(work)); }
+void partition_rig::give_work(run_number run, std::shared_ptr<instance_work> work) {
+  work_.push_back({run, instances_.at(run).generation, std::move(work)});
+}
 
-instance_report partition_rig::report_on(run_number run, instance_work&& work) {
+void partition_rig::let_turn_time_out(run_number run) {
+  const given& first = *std::find_if(work_.begin(), work_.end(), [run](const given& each) { return each.run == run; });
+  partition_->on_overdue(first.run, first.generation, first.work->number);
+}
+
+instance_report partition_rig::report_on(run_number run, const instance_work& work) {
   instance& at = instances_.at(run);
   instance_report report{.run = run, .generation = at.generation, .replayed = work.decisions.empty()};
   for (const messages::TurnRecord& turn : work.replay) {
@@ -215,12 +225,12 @@ instance_report partition_rig::report_on(run_number run, instance_work&& work) {
     if (report.difference) return report;
   }
   if (work.replay_ends) report.unfinished_steps = at.decider->unfinished_steps();
-  for (instance_work::decision& decision : work.decisions) {
+  for (const instance_work::decision& decision : work.decisions) {
     if (at.decider->closed()) {
-      report.unhandled.push_back(std::move(decision.event));
+      report.unhandled.push_back(decision.event);
       report.turns.emplace_back();
     } else {
-      report.turns.push_back(at.decider->handle(std::move(decision.event), decision.time));
+      report.turns.push_back(at.decider->handle(messages::Event(decision.event), decision.time));
     }
   }
   return report;

@@ -73,6 +73,8 @@ class partition_rig : public partition_ports {
   void hold_recovery(bool hold) { hold_recovery_ = hold; }
   /// While it is set, instances take work but do not report.
   void hold_instances(bool hold) { hold_ = hold; }
+  /// The first work of the run that is held is overdue.
+  void let_turn_time_out(run_number run);
   /// Each report has a chance of a commit of its own; otherwise one commit takes all that there are.
   void flush_after_each_report() { flush_often_ = true; }
 
@@ -129,7 +131,7 @@ class partition_rig : public partition_ports {
   bool has_followers() override { return false; }
   bool serves_queue(const std::string& name) override { return name != unserved_queue; }
   void start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) override;
-  void give_work(run_number run, instance_work&& work) override;
+  void give_work(run_number run, std::shared_ptr<instance_work> work) override;
   void stop_instance(run_number run) override { instances_.erase(run); }
   void submit(storage::write_batch&& batch) override;
   void request_flush() override { flush_wanted_ = true; }
@@ -139,7 +141,7 @@ class partition_rig : public partition_ports {
   void release(effects&& what) override;
   void on_stopped(const storage::storage_error& why) override { stops.push_back(why.message); }
 
-  instance_report report_on(run_number run, instance_work&& work);
+  instance_report report_on(run_number run, const instance_work& work);
 
   const registry* definitions_;
   partition_options options_;
@@ -152,7 +154,12 @@ class partition_rig : public partition_ports {
   std::uint64_t commits_ = 0;
 
   std::map<run_number, instance> instances_;
-  std::deque<std::pair<run_number, instance_work>> work_;
+  struct given {
+    run_number run;
+    std::uint64_t generation = 0;
+    std::shared_ptr<instance_work> work;
+  };
+  std::deque<given> work_;
   std::optional<storage::write_batch> pending_;
   std::optional<timestamp> tick_at_;
   bool flush_wanted_ = false;
