@@ -1,6 +1,7 @@
 #include "base/text.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace evermill {
 namespace {
@@ -56,6 +57,10 @@ std::optional<std::string> why_no_name(std::string_view name) {
   if (!is_utf8(name)) return "is not valid UTF-8";
   if (std::any_of(name.begin(), name.end(), is_control)) return "holds a control character";
   return std::nullopt;
+}
+
+void require_name(std::string_view what, std::string_view name) {
+  if (const auto why = why_no_name(name)) throw std::invalid_argument("the " + std::string(what) + " " + *why);
 }
 
 bool nests_too_deeply(std::string_view json) noexcept {

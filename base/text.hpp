@@ -19,6 +19,8 @@ inline constexpr std::size_t max_name_bytes = 512;
 
 /// Names are 1 to max_name_bytes bytes of UTF-8 without control characters. Nothing, or what is wrong ("is empty").
 std::optional<std::string> why_no_name(std::string_view name);
+/// Throws std::invalid_argument ("the query's name is empty") where `name` is none; `what` says whose it is.
+void require_name(std::string_view what, std::string_view name);
 
 /// What is nested deeper than this is refused: JSON values are written and copied recursively, on the stack.
 inline constexpr std::size_t max_json_depth = 1000;

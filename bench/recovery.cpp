@@ -19,12 +19,12 @@ namespace {
 using namespace std::chrono_literals;
 using steady = load::steady;
 
-inline constexpr activity<int(int)> no_op{.name = "bench_no_op"};
+inline constexpr activity<int(int)> counts{.name = "bench_counts"};
 inline constexpr signal<> wake{.name = "bench_wake"};
 
 task<int> work_on(context ctx) {
   int value = 0;
-  while (true) value = co_await ctx.call(no_op, value);
+  while (true) value = co_await ctx.call(counts, value);
 }
 
 task<void> sleep_until_woken(context ctx) { co_await ctx.wait(wake, std::chrono::hours(24 * 365)); }
@@ -33,7 +33,7 @@ registry definitions() {
   registry known;
   known.add("bench_work", work_on);
   known.add("bench_sleep", sleep_until_woken);
-  known.add(no_op, [](int n) { return n + 1; });
+  known.add(counts, [](int n) { return n + 1; });
   return known;
 }
 

@@ -15,6 +15,7 @@ function(evermill_library name)
   target_link_libraries(evermill_${name} PUBLIC ${arg_DEPENDS} PRIVATE ${arg_PRIVATE_DEPENDS}
                                                                       $<BUILD_INTERFACE:evermill_warnings>)
   evermill_precompile(evermill_${name} evermill_headers)
+  evermill_unite(evermill_${name})
   set_property(GLOBAL APPEND PROPERTY EVERMILL_LIBRARIES evermill_${name})
 endfunction()
 
@@ -26,14 +27,17 @@ function(evermill_use_allocator target)
   endif()
 endfunction()
 
-# evermill_test(NAME SOURCES a_test.cpp … DEPENDS …): one GoogleTest binary, its cases known to ctest.
+# evermill_test(NAME SOURCES a_test.cpp … DEPENDS … [ALONE b_test.cpp …]): one GoogleTest binary, its cases known to ctest.
+# ALONE: sources that are never united with others, as their short names would clash.
 function(evermill_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS;ALONE" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
-  add_executable(${name} ${arg_SOURCES})
+  set_source_files_properties(${arg_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  add_executable(${name} ${arg_SOURCES} ${arg_ALONE})
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main evermill_warnings)
   evermill_precompile(${name} evermill_test_headers)
+  evermill_unite(${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${arg_TIMEOUT})
 endfunction()

@@ -13,7 +13,7 @@
 namespace evermill {
 namespace {
 
-constexpr std::size_t page = 500;
+constexpr std::size_t instances_per_page = 500;
 
 class exporter {
  public:
@@ -118,7 +118,7 @@ journal_counts export_journals(const std::filesystem::path& data_directory, cons
   for (std::size_t i = 0; i < ids.size(); ++i) to.write(found[i].first, ids[i], found[i].second);
   for (std::uint16_t p = 0; ids.empty() && p < partitions; ++p) {
     for (std::string after;;) {
-      const auto rows = must(storage::list_instances(*from.store, partition_id(p), after, page));
+      const auto rows = must(storage::list_instances(*from.store, partition_id(p), after, instances_per_page));
       if (rows.empty()) break;
       after = rows.back().workflow_id;
       for (const storage::listed_instance& row : rows) {

@@ -13,7 +13,7 @@
 namespace evermill {
 namespace {
 
-constexpr std::size_t page = 256;
+constexpr std::size_t tasks_per_page = 256;
 
 template <class Number>
 bool take_number(std::string_view text, Number& to) {
@@ -67,7 +67,7 @@ std::vector<human_task_summary> human_tasks(const storage::key_value_store& stor
                                             std::size_t limit) {
   std::vector<human_task_summary> found;
   for (bool more = true; more && found.size() < limit;) {
-    const auto rows = must(storage::scan_human_tasks(store, partition, run, created, page));
+    const auto rows = must(storage::scan_human_tasks(store, partition, run, created, tasks_per_page));
     for (const storage::stored_human_task& row : rows) {
       run = row.run;
       created = row.created;
@@ -75,7 +75,7 @@ std::vector<human_task_summary> human_tasks(const storage::key_value_store& stor
         fill(found.emplace_back(), {row.task.workflow_id(), row.run, row.created}, row.task);
       }
     }
-    more = rows.size() == page;
+    more = rows.size() == tasks_per_page;
   }
   return found;
 }

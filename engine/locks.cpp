@@ -12,7 +12,7 @@ namespace evermill::inspection {
 namespace {
 
 namespace keeper = workflow::locks;
-constexpr std::size_t page = 256;
+constexpr std::size_t keepers_per_page = 256;
 
 lock_description::user user_of(const keeper::claim& who) { return {who.workflow_id, who.run, who.requested}; }
 
@@ -43,7 +43,7 @@ std::vector<lock_description> locks(const storage::key_value_store& store, parti
   std::vector<lock_description> found;
   std::string from = std::max(std::string(after), std::string(keeper::reserved_prefix));
   while (found.size() < limit) {
-    const auto rows = must(storage::list_instances(store, partition, from, page));
+    const auto rows = must(storage::list_instances(store, partition, from, keepers_per_page));
     for (const storage::listed_instance& row : rows) {
       if (!keeper::is_reserved(row.workflow_id)) return found;
       from = row.workflow_id;
@@ -59,7 +59,7 @@ std::vector<lock_description> locks(const storage::key_value_store& store, parti
       for (const keeper::claim& who : state.holders) lock.holders.push_back(user_of(who));
       for (const keeper::claim& who : state.waiters) lock.waiters.push_back(user_of(who));
     }
-    if (rows.size() < page) break;
+    if (rows.size() < keepers_per_page) break;
   }
   return found;
 }

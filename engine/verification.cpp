@@ -16,8 +16,6 @@ namespace {
 constexpr std::string_view lane_prefix = "lane/";
 constexpr std::uint32_t max_partitions = 4096;
 
-std::string number(std::uint64_t n) { return std::to_string(n); }
-
 }  // namespace
 
 verify_report verify_store(const storage::key_value_store& store, const sink& found) {
@@ -48,7 +46,7 @@ void verifier::problem(const place& where, std::string what, std::string_view ad
 
 bool verifier::known_partition(partition_id partition, const place& where) {
   if (partition.value < partitions_) return true;
-  problem(where, "partition " + number(partition.value) + " of a store that has " + number(partitions_), advice::restore);
+  problem(where, "partition " + std::to_string(partition.value) + " of a store that has " + std::to_string(partitions_), advice::restore);
   return false;
 }
 
@@ -66,7 +64,7 @@ bool verifier::check_description() {
   walk(family::description, [](const storage::stored_row&, const place&) {});
   const std::uint32_t count = (*found)->partition_count();
   if (count == 0 || count > max_partitions) {
-    problem({}, "the description of the store names " + number(count) + " partitions", advice::restore);
+    problem({}, "the description of the store names " + std::to_string(count) + " partitions", advice::restore);
     return false;
   }
   partitions_ = static_cast<std::uint16_t>(count);
@@ -95,7 +93,7 @@ void verifier::check_partitions() {
 
 /// How far the receiver has handled the lane, without gaps.
 std::uint64_t verifier::handled_from(partition_id receiver, partition_id source) const {
-  const std::string lane = std::string(lane_prefix) + number(source.value);
+  const std::string lane = std::string(lane_prefix) + std::to_string(source.value);
   for (const messages::ConsumedPositions& consumed : state(receiver).consumed()) {
     if (consumed.source() == lane) return consumed.low_water();
   }
@@ -119,8 +117,8 @@ void verifier::note_message(partition_id to, const messages::DecisionEvent& mess
 void verifier::check_outbound(const storage::outbound_row& row, const place& where) {
   const auto& lane = row.event.lane();
   if (lane.source_partition() != row.source.value || lane.number() != row.number) {
-    problem(where, "the message says that it is number " + number(lane.number()) + " of partition " +
-                       number(lane.source_partition()), advice::restore);
+    problem(where, "the message says that it is number " + std::to_string(lane.number()) + " of partition " +
+                       std::to_string(lane.source_partition()), advice::restore);
   }
   if (actors::partition_of(row.event.workflow_id(), partitions_) != row.destination) {
     problem(where, "the message is for an execution of another partition", advice::restore);
@@ -148,7 +146,7 @@ void verifier::check_outbox() {
     }
     if (row.number != expected && expected != 0) {
       problem(where, row.number < expected ? "a message that was acknowledged is still there"
-                                           : "messages " + number(expected) + " to " + number(row.number - 1) +
+                                           : "messages " + std::to_string(expected) + " to " + std::to_string(row.number - 1) +
                                                  " of the lane are missing", advice::restore);
     }
     expected = row.number + 1;
@@ -162,8 +160,8 @@ void verifier::check_lane_end(partition_id source, partition_id destination, std
   for (auto& out : *states_[source.value].mutable_outbound()) {
     if (out.destination_partition() != destination.value) continue;
     if (out.last_number() + 1 != expected) {
-      problem({}, "the lane from partition " + number(source.value) + " to " + number(destination.value) +
-                      " ends with message " + number(expected - 1) + ", not " + number(out.last_number()), advice::restore);
+      problem({}, "the lane from partition " + std::to_string(source.value) + " to " + std::to_string(destination.value) +
+                      " ends with message " + std::to_string(expected - 1) + ", not " + std::to_string(out.last_number()), advice::restore);
     }
     out.set_acknowledged(out.last_number());  // for check_lanes: this lane's rows were looked at
   }
@@ -172,20 +170,20 @@ void verifier::check_lane_end(partition_id source, partition_id destination, std
 void verifier::check_lanes() {
   for (std::uint16_t source = 0; source < partitions_; ++source) {
     for (const auto& out : states_[source].outbound()) {
-      const std::string lane = "the lane from partition " + number(source) + " to " + number(out.destination_partition());
+      const std::string lane = "the lane from partition " + std::to_string(source) + " to " + std::to_string(out.destination_partition());
       if (out.destination_partition() >= partitions_) {
         problem({}, lane + " leads nowhere", advice::restore);
         continue;
       }
       if (out.acknowledged() != out.last_number()) {
-        problem({}, lane + ": messages " + number(out.acknowledged() + 1) + " to " + number(out.last_number()) +
+        problem({}, lane + ": messages " + std::to_string(out.acknowledged() + 1) + " to " + std::to_string(out.last_number()) +
                         " are missing", advice::restore);
       }
       const std::uint64_t handled = handled_from(partition_id(static_cast<std::uint16_t>(out.destination_partition())),
                                                  partition_id(source));
       if (handled > out.last_number()) {
-        problem({}, lane + ": message " + number(handled) + " was handled, but the last one sent is " +
-                        number(out.last_number()), advice::restore);
+        problem({}, lane + ": message " + std::to_string(handled) + " was handled, but the last one sent is " +
+                        std::to_string(out.last_number()), advice::restore);
       }
     }
   }
@@ -239,11 +237,11 @@ void verifier::check_headers() {
     }
     if (!known_partition(row.partition, where)) return;
     if (actors::partition_of(row.workflow_id, partitions_) != row.partition) {
-      problem(where, "the header lies in partition " + number(row.partition.value) + ", where nobody looks for it",
+      problem(where, "the header lies in partition " + std::to_string(row.partition.value) + ", where nobody looks for it",
               advice::restore);
     }
     if (!messages::ExecutionStatus_IsValid(header.status()) || header.status() == messages::EXECUTION_STATUS_UNSPECIFIED) {
-      problem(where, "the header has an unknown status, " + number(static_cast<std::uint64_t>(header.status())), advice::newer);
+      problem(where, "the header has an unknown status, " + std::to_string(static_cast<std::uint64_t>(header.status())), advice::newer);
     }
     if (!open && header.has_blocked()) problem(where, "the header of an ended execution says that it is blocked", advice::restore);
     if (has_journal(row.partition, where.run)) return;
@@ -304,8 +302,8 @@ void verifier::check_open_work() {
     where.workflow_id = workflow_id;
     if (activity.activity.attempt() == 0) problem(where, "an attempt without a number", advice::restore);
     if (activity.activity.dispatch_boot() > boot_) {
-      problem(where, "an attempt of boot " + number(activity.activity.dispatch_boot()) + ", but the last one was " +
-                         number(boot_), advice::restore);
+      problem(where, "an attempt of boot " + std::to_string(activity.activity.dispatch_boot()) + ", but the last one was " +
+                         std::to_string(boot_), advice::restore);
     }
   });
 }

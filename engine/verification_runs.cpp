@@ -9,8 +9,6 @@
 namespace evermill::verification {
 namespace {
 
-std::string number(std::uint64_t n) { return std::to_string(n); }
-
 std::string status_name(messages::ExecutionStatus status) { return messages::ExecutionStatus_Name(status); }
 
 }  // namespace
@@ -43,17 +41,17 @@ void verifier::end_run(journal_walk& walk) {
   const journal_check& journal = *walk.check;
   place where{{}, walk.run, {}, {}};
   if (walk.run.value > state(walk.partition).last_run_number()) {
-    problem(where, "run " + number(walk.run.value) + " of partition " + number(walk.partition.value) +
-                       ", whose last one is " + number(state(walk.partition).last_run_number()), advice::restore);
+    problem(where, "run " + std::to_string(walk.run.value) + " of partition " + std::to_string(walk.partition.value) +
+                       ", whose last one is " + std::to_string(state(walk.partition).last_run_number()), advice::restore);
   }
   if (journal.highest_boot() > boot_) {
-    problem(where, "it was dispatched by boot " + number(journal.highest_boot()) + ", but the last one was " + number(boot_),
+    problem(where, "it was dispatched by boot " + std::to_string(journal.highest_boot()) + ", but the last one was " + std::to_string(boot_),
             advice::restore);
   }
   if (!journal.started()) return;  // told already; nothing says whose it is
   where.workflow_id = journal.started()->workflow_id();
   if (actors::partition_of(where.workflow_id, partitions_) != walk.partition) {
-    problem(where, "the journal lies in partition " + number(walk.partition.value) + ", where nobody looks for it",
+    problem(where, "the journal lies in partition " + std::to_string(walk.partition.value) + ", where nobody looks for it",
             advice::restore);
   }
   const auto header = storage::find_header(store_, walk.partition, where.workflow_id);
@@ -81,8 +79,8 @@ void verifier::check_current(const journal_walk& walk, const messages::InstanceH
   }
   if (status == messages::RUNNING) return check_open_run(walk, header);
   if (header.closing_turn_seq() != journal.closing_turn().value) {
-    problem(where, "the header says that event " + number(header.closing_turn_seq()) + " begins the last turn, the journal " +
-                       number(journal.closing_turn().value), advice::rebuild);
+    problem(where, "the header says that event " + std::to_string(header.closing_turn_seq()) + " begins the last turn, the journal " +
+                       std::to_string(journal.closing_turn().value), advice::rebuild);
   }
 }
 
@@ -91,18 +89,18 @@ void verifier::check_earlier(const journal_walk& walk, const messages::InstanceH
   const journal_check& journal = *walk.check;
   const place where{journal.started()->workflow_id(), walk.run, journal.last(), {}};
   if (!journal.end()) {
-    return problem(where, "a run that has not ended, although the header names run " + number(header.run_number()),
+    return problem(where, "a run that has not ended, although the header names run " + std::to_string(header.run_number()),
                    advice::restore);
   }
   if (!journal.end()->has_workflow_execution_continued_as_new()) {
     if (walk.run.value > header.run_number()) {
-      problem(where, "the header names run " + number(header.run_number()) + ", which is an older one", advice::restore);
+      problem(where, "the header names run " + std::to_string(header.run_number()) + ", which is an older one", advice::restore);
     }
     return;
   }
   const run_number next(journal.end()->workflow_execution_continued_as_new().new_run_number());
   if (next.value != header.run_number() && !has_journal(walk.partition, next)) {
-    problem(where, "run " + number(next.value) + ", which continues it, is missing", advice::restore);
+    problem(where, "run " + std::to_string(next.value) + ", which continues it, is missing", advice::restore);
   }
 }
 
@@ -154,7 +152,7 @@ void verifier::check_work_row(const journal_walk& walk, const messages::Instance
   const actors::open_commands none;
   const auto& at = walk.check->open_at();
   if (!from_start && !at) {
-    return problem(where, "its open-work row reaches to event " + number(work.through_seq()) + ", where no turn ends",
+    return problem(where, "its open-work row reaches to event " + std::to_string(work.through_seq()) + ", where no turn ends",
                    advice::rebuild);
   }
   const actors::open_commands& then = from_start ? none : *at;

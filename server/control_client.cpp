@@ -42,7 +42,7 @@ struct call_of final : open_call {
 
 /// The waits that are under way, so that they can be ended. A call's context holds the channel, whose end waits for gRPC's
 /// callback threads: so calls are destroyed here, on the caller's threads, and never by their own callback.
-class open_calls {
+class waiting_calls {
  public:
   template <class Call>
   Call& add() {
@@ -333,7 +333,7 @@ class remote_control final : public control {
 
   const std::string who_;
   std::unique_ptr<wire::Control::Stub> stub_;
-  open_calls waits_;
+  waiting_calls waits_;
 };
 
 }  // namespace

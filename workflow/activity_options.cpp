@@ -30,7 +30,7 @@ void check(const activity_options& options) {
     throw std::invalid_argument("an activity's retry jitter is from 0 to 1, not " + std::to_string(options.retry.jitter));
   }
   if (options.task_queue.empty()) return;
-  if (const auto why = why_no_name(options.task_queue)) throw std::invalid_argument("the activity's task queue " + *why);
+  require_name("activity's task queue", options.task_queue);
 }
 
 void to_message(const activity_options& from, messages::ActivityTaskScheduled& to) {

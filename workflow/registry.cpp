@@ -12,26 +12,16 @@
 #include "workflow/registry_data.hpp"
 
 namespace evermill {
-namespace {
-
-void check_name(std::string_view what, std::string_view name) {
-  if (const auto why = why_no_name(name)) {
-    throw std::invalid_argument("the name of the " + std::string(what) + " \"" + std::string(name) + "\" " + *why);
-  }
-}
-
-}  // namespace
-
 registry::registry() : data_(std::make_shared<detail::registry_data>()) {}
 
 void registry::add_workflow(workflow_definition definition) {
-  check_name("workflow", definition.name);
+  require_name("workflow's name", definition.name);
   if (workflow::locks::is_reserved(definition.name)) {
     throw std::invalid_argument("a workflow can't be named \"" + definition.name + "\": names that begin with \"" +
                                 std::string(workflow::locks::reserved_prefix) + "\" are evermill's own");
   }
   if (definition.version.empty()) definition.version = data_->default_version;
-  if (!definition.version.empty()) check_name("workflow's version", definition.version);
+  if (!definition.version.empty()) require_name("workflow's version", definition.version);
   definition.owner = data_.get();
   const std::string name = definition.name;
   const void* const function = definition.function;
@@ -45,7 +35,7 @@ void registry::add_workflow(workflow_definition definition) {
 
 void registry::add_activity(std::string_view name,
                             std::function<std::optional<payload>(activity_context&, const payload&)> run) {
-  check_name("activity", name);
+  require_name("activity's name", name);
   activity_definition definition{
       std::string(name),
       [run = std::move(run)](activity_context& about,
@@ -63,7 +53,7 @@ void registry::add_activity(std::string_view name,
 
 void registry::set_default_version(const std::string& version) {
   if (version.empty()) return;
-  check_name("default version", version);
+  require_name("default version", version);
   for (auto& [name, versions] : data_->workflows) {
     for (workflow_definition& each : versions) {
       if (!each.version.empty()) continue;

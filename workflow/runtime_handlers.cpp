@@ -13,10 +13,6 @@ namespace {
 using workflow::from_message;
 using workflow::to_message;
 
-void check_name(const char* what, std::string_view name) {
-  if (const auto why = why_no_name(name)) throw std::invalid_argument("the " + std::string(what) + " " + *why);
-}
-
 template <class Handlers>
 std::string names_of(const Handlers& handlers) {
   std::string names;
@@ -46,7 +42,7 @@ failure ended_too_early() {
 
 std::uint64_t runtime::add_query_handler(std::string_view name, std::function<payload(const payload&)> answer) {
   check_may_ask();
-  check_name("query's name", name);
+  require_name("query's name", name);
   const auto [it, added] = query_handlers_.try_emplace(std::string(name));
   if (!added) throw std::invalid_argument("the query \"" + std::string(name) + "\" has a handler already");
   it->second = {++last_handler_, std::move(answer)};
@@ -55,7 +51,7 @@ std::uint64_t runtime::add_query_handler(std::string_view name, std::function<pa
 
 std::uint64_t runtime::add_update_handler(std::string_view name, update_functions functions) {
   check_may_ask();
-  check_name("update's name", name);
+  require_name("update's name", name);
   const auto [it, added] = update_handlers_.try_emplace(std::string(name));
   if (!added) throw std::invalid_argument("the update \"" + std::string(name) + "\" has a handler already");
   it->second = {++last_handler_, std::move(functions)};
@@ -193,7 +189,7 @@ bool runtime::settle_conditions() {
 
 bool runtime::patched(std::string_view id) {
   check_may_ask();
-  check_name("patch's id", id);
+  require_name("patch's id", id);
   if (const auto known = patches_.find(id); known != patches_.end()) return known->second;
   bool is_patched = !replaying_;
   if (replaying_ && journaled_ != nullptr && record_ != nullptr) {

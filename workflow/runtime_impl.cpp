@@ -19,10 +19,6 @@ namespace {
 /// A protobuf message of defaults and no bytes at all are values, too.
 bool has_value(const payload& p) noexcept { return p.type != payload::content_type::json || !p.data.empty(); }
 
-void check_name(std::string_view what, std::string_view name) {
-  if (const auto why = why_no_name(name)) throw std::invalid_argument("the " + std::string(what) + " " + *why);
-}
-
 void check_size(const char* what, const payload& value) {
   if (const auto why = workflow::too_large(value.data.size())) throw std::length_error("the " + std::string(what) + ": " + *why);
 }
@@ -70,7 +66,7 @@ cell_ref runtime::open(cell::kind what, std::uint64_t seq, std::string_view name
 }
 
 cell_ref runtime::schedule_activity(std::string_view name, const activity_options& options, payload&& input) {
-  check_name("activity's name", name);
+  require_name("activity's name", name);
   workflow::check(options);
   check_size("argument of an activity", input);
   auto& scheduled = *add_command().mutable_activity_task_scheduled();
@@ -83,8 +79,8 @@ cell_ref runtime::schedule_activity(std::string_view name, const activity_option
 }
 
 cell_ref runtime::start_child(std::string_view type, const child_options& options, payload&& input) {
-  check_name("child workflow's name", type);
-  if (!options.id.empty()) check_name("child's workflow id", options.id);
+  require_name("child workflow's name", type);
+  if (!options.id.empty()) require_name("child's workflow id", options.id);
   if (workflow::locks::is_reserved(options.id)) {
     throw std::invalid_argument("a child's workflow id can't begin with \"" + std::string(workflow::locks::reserved_prefix) +
                                 "\": such ids are evermill's own");
@@ -114,7 +110,7 @@ cell_ref runtime::start_timer(std::chrono::microseconds delay) {
 
 cell_ref runtime::wait_signal(std::string_view name) {
   check_may_ask();
-  check_name("signal's name", name);
+  require_name("signal's name", name);
   cell_ref c = open(cell::kind::signal, 0, name);
   const auto buffered = unread_.find(name);
   if (buffered == unread_.end()) {
@@ -142,7 +138,7 @@ cell_ref runtime::wait_signal(std::string_view name, std::chrono::microseconds t
 }
 
 cell_ref runtime::schedule_step(std::string_view name, std::function<payload()> run) {
-  check_name("step's name", name);
+  require_name("step's name", name);
   add_command().mutable_step_scheduled()->set_name(std::string(name));
   steps_.emplace(last_.value, std::move(run));
   new_steps_.push_back(last_.value);

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t longest_lock_name = 480;  // its workflow id is a little longer
 
 void check_lock_name(std::string_view name) {
-  if (const auto why = why_no_name(name)) throw std::invalid_argument("the lock's name " + *why);
+  require_name("lock's name", name);
   if (name.size() > longest_lock_name) {
     throw std::invalid_argument("the lock's name has " + std::to_string(name.size()) + " bytes; " +
                                 std::to_string(longest_lock_name) + " are allowed");
@@ -39,7 +39,7 @@ void for_each_part(std::string_view list, Add&& add) {
 // --- human tasks
 
 cell_ref runtime::create_human_task(const human_task_spec& spec, payload&& question) {
-  if (const auto why = why_no_name(spec.name)) throw std::invalid_argument("the human task's name " + *why);
+  require_name("human task's name", spec.name);
   if (const auto why = workflow::too_large(question.data.size())) {
     throw std::length_error("the question of a human task: " + *why);
   }

@@ -10,7 +10,7 @@
 namespace evermill::cli {
 namespace {
 
-constexpr std::size_t page = 10'000;
+constexpr std::size_t events_per_page = 10'000;
 
 struct history_options {
   std::string id;
@@ -43,7 +43,7 @@ exit_code history(environment& env, const history_options& options) {
   std::uint64_t from = 1;
   ask(env, open_mode::inspect, [&](server::control& control) {
     for (;;) {
-      const auto events = control.history(options.id, from, page);
+      const auto events = control.history(options.id, from, events_per_page);
       if (events.empty()) return;
       print(env, options, events);
       from = events.back().seq + 1;

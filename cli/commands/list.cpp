@@ -10,7 +10,7 @@
 namespace evermill::cli {
 namespace {
 
-constexpr std::size_t page = 500;
+constexpr std::size_t rows_per_page = 500;
 
 struct list_options {
   bool json = false;
@@ -38,7 +38,7 @@ exit_code list(environment& env, const list_options& options) {
   std::size_t left = options.limit == 0 ? static_cast<std::size_t>(-1) : options.limit;
   ask(env, open_mode::inspect, [&](server::control& control) {
     while (left > 0) {
-      auto rows = control.list(after, std::min(left, page));
+      auto rows = control.list(after, std::min(left, rows_per_page));
       if (rows.empty()) return;
       const bool first = after.empty();
       after = rows.back().workflow_id;

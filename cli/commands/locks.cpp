@@ -9,7 +9,7 @@
 namespace evermill::cli {
 namespace {
 
-constexpr std::size_t page = 500;
+constexpr std::size_t locks_per_page = 500;
 
 void add_rows(std::vector<std::vector<std::string>>& table, const lock_description& lock) {
   const std::string kind = lock.semaphore ? "semaphore of " + std::to_string(lock.permits) : "lock";
@@ -23,7 +23,7 @@ void add_rows(std::vector<std::vector<std::string>>& table, const lock_descripti
 exit_code list_locks(environment& env, bool json) {
   std::string after;
   ask(env, open_mode::inspect, [&](server::control& control) {
-    for (auto locks = control.locks(after, page); !locks.empty(); locks = control.locks(after, page)) {
+    for (auto locks = control.locks(after, locks_per_page); !locks.empty(); locks = control.locks(after, locks_per_page)) {
       std::vector<std::vector<std::string>> table;
       if (after.empty()) table.push_back({"NAME", "KIND", "", "WORKFLOW ID"});
       after = locks.back().id;

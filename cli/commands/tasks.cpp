@@ -12,7 +12,7 @@
 namespace evermill::cli {
 namespace {
 
-constexpr std::size_t page = 500;
+constexpr std::size_t tasks_per_page = 500;
 
 struct task_options {
   human_task_filter filter;
@@ -43,8 +43,8 @@ void print(environment& env, const task_options& options, const std::vector<huma
 exit_code list_tasks(environment& env, const task_options& options) {
   std::string after;
   ask(env, open_mode::inspect, [&](server::control& control) {
-    for (auto tasks = control.human_tasks(options.filter, after, page); !tasks.empty();
-         tasks = control.human_tasks(options.filter, after, page)) {
+    for (auto tasks = control.human_tasks(options.filter, after, tasks_per_page); !tasks.empty();
+         tasks = control.human_tasks(options.filter, after, tasks_per_page)) {
       print(env, options, tasks, after.empty());
       after = tasks.back().task_id;
     }

@@ -13,7 +13,7 @@ namespace evermill::processes {
 namespace {
 
 constexpr std::chrono::seconds patience{20};  // with files that come and go while another process opens the directory
-constexpr std::chrono::milliseconds between_tries{20};
+constexpr std::chrono::milliseconds between_looks{20};
 constexpr int first_end = messages::Event::kWorkflowExecutionCompleted;
 
 template <class T>
@@ -41,7 +41,7 @@ std::unique_ptr<storage::key_value_store> journals::open() const {
     // Killed before it had made its directory: only once, at the very beginning.
     if (opened.error().code == storage::storage_errc::missing && partitions_ == 0) return nullptr;
     if (std::chrono::steady_clock::now() > end) throw std::runtime_error(opened.error().message);
-    std::this_thread::sleep_for(between_tries);
+    std::this_thread::sleep_for(between_looks);
   }
 }
 

@@ -21,7 +21,7 @@ bool contains(const messages::ConsumedPositions& consumed, std::uint64_t positio
 
 std::uint64_t closed_by(const messages::DecisionEvent& event) {
   if (event.has_activity_attempt_closed()) return attempt_end_of(event.activity_attempt_closed()).seq;
-  return simulation::closed_by(event.event());
+  return evermill::simulation::closed_by(event.event());
 }
 
 std::string name_of(const messages::DecisionEvent& event) {

@@ -11,12 +11,12 @@ namespace {
 
 using namespace std::string_literals;
 
-std::string number(std::uint64_t n) {
+std::string number_key(std::uint64_t n) {
   std::string key;
   storage::append_number(key, n);
   return key;
 }
-std::string time(std::int64_t micros) {
+std::string time_key(std::int64_t micros) {
   std::string key;
   storage::append_time(key, micros);
   return key;
@@ -38,7 +38,7 @@ std::vector<std::uint64_t> telling_numbers() {
 TEST(Keys, NumbersComeBackAndLieInOrder) {
   std::string before;
   for (const std::uint64_t n : telling_numbers()) {
-    const std::string key = number(n);
+    const std::string key = number_key(n);
     std::string_view rest = key;
     EXPECT_EQ(storage::take_number(rest), n);
     EXPECT_TRUE(rest.empty());
@@ -48,15 +48,15 @@ TEST(Keys, NumbersComeBackAndLieInOrder) {
 }
 
 TEST(Keys, NumbersLieInOrderWhateverFollowsThem) {
-  EXPECT_LT(number(255) + "\xff\xff\xff", number(256));
-  EXPECT_LT(number(1) + number(std::numeric_limits<std::uint64_t>::max()), number(2) + number(0));
+  EXPECT_LT(number_key(255) + "\xff\xff\xff", number_key(256));
+  EXPECT_LT(number_key(1) + number_key(std::numeric_limits<std::uint64_t>::max()), number_key(2) + number_key(0));
 }
 
 TEST(Keys, PartitionsAndTimesComeBackAndLieInOrder) {
   std::string before;
   for (const std::uint64_t n : telling_numbers()) {
     if (n > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) break;
-    const std::string key = time(static_cast<std::int64_t>(n));
+    const std::string key = time_key(static_cast<std::int64_t>(n));
     std::string_view rest = key;
     EXPECT_EQ(storage::take_time(rest), static_cast<std::int64_t>(n));
     EXPECT_TRUE(rest.empty());
@@ -74,7 +74,7 @@ TEST(Keys, PartitionsAndTimesComeBackAndLieInOrder) {
   }
 }
 
-TEST(Keys, ATimeBefore1970IsStoredAs0) { EXPECT_EQ(time(-1), time(0)); }
+TEST(Keys, ATimeBefore1970IsStoredAs0) { EXPECT_EQ(time_key(-1), time_key(0)); }
 
 TEST(Keys, LeavesWhatFollows) {
   std::string_view rest = "\x01\x05tail";
