@@ -8,7 +8,8 @@ set(evermill_hooked_sources
     actors/committer_actor.cpp actors/instance_actor.cpp actors/partition.cpp actors/partition_attempts.cpp
     actors/partition_deadlines.cpp actors/partition_recovery.cpp
     actors/partition_runs.cpp actors/partition_timers.cpp actors/partition_turns.cpp messages/record.cpp
-    storage/description.cpp storage/log_tail.cpp storage/rocksdb_store.cpp workflow/decider.cpp)
+    storage/description.cpp storage/log_tail.cpp storage/log_judge.cpp storage/rocksdb_store.cpp
+    cluster/partition_log.cpp workflow/decider.cpp)
 list(TRANSFORM evermill_hooked_sources PREPEND ${PROJECT_SOURCE_DIR}/)
 
 # evermill_unite(TARGET): groups TARGET's sources. Call it where TARGET is made.

@@ -1,5 +1,7 @@
 #include "storage/key_value_store.hpp"
 
+#include <utility>
+
 #include "base/check.hpp"
 
 namespace evermill::storage {
@@ -21,7 +23,34 @@ std::size_t read_varint(std::string_view bytes, std::size_t& offset) {
   }
 }
 
+/// Takes a length and as many bytes off the front. False: they are not there.
+bool skip_text(std::string_view& bytes) {
+  std::size_t length = 0;
+  for (unsigned shift = 0;; shift += 7) {
+    if (bytes.empty() || shift > 56) return false;
+    const auto byte = static_cast<unsigned char>(bytes.front());
+    bytes.remove_prefix(1);
+    length |= static_cast<std::size_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) break;
+  }
+  if (length > bytes.size()) return false;
+  bytes.remove_prefix(length);
+  return true;
+}
+
 }  // namespace
+
+std::optional<write_batch> write_batch::from_bytes(std::string bytes) {
+  write_batch batch;
+  for (std::string_view rest = bytes; !rest.empty(); ++batch.count_) {
+    const auto tag = static_cast<unsigned char>(rest.front());
+    rest.remove_prefix(1);
+    const bool known = static_cast<std::size_t>(tag & ~erase_bit) < family_count;
+    if (!known || !skip_text(rest) || ((tag & erase_bit) == 0 && !skip_text(rest))) return std::nullopt;
+  }
+  batch.operations_ = std::move(bytes);
+  return batch;
+}
 
 void write_batch::put(family f, std::string_view key, std::string_view value) {
   operations_.push_back(static_cast<char>(f));

@@ -27,8 +27,9 @@ enum class family : std::uint8_t {
   inbox = 7,        ///< decision events parked for instances that take no turns
   requests = 8,     ///< requests from outside that were done, by their ids
   human_tasks = 9,  ///< one row per open human task
+  log_positions = 10,  ///< one row per partition, in a store that follows a commit log
 };
-inline constexpr std::size_t family_count = 10;
+inline constexpr std::size_t family_count = 11;
 
 enum class storage_errc {
   io,              ///< the disk or the operating system refused; the outcome of a write is unknown
@@ -60,6 +61,12 @@ class write_batch {
   bool empty() const noexcept { return count_ == 0; }
   std::size_t count() const noexcept { return count_; }
   std::size_t bytes() const noexcept { return operations_.size(); }
+
+  /// The operations as they are written into a commit log, and read from it: per operation the family's number (with the highest
+  /// bit set where it erases), then key and, unless it erases, value, each after its length as a LEB128 number.
+  std::string_view as_bytes() const noexcept { return operations_; }
+  /// Nothing where the bytes are no list of operations on families that this build knows.
+  static std::optional<write_batch> from_bytes(std::string bytes);
 
   /// Calls `visit.put(family, key, value)` or `visit.erase(family, key)` per operation, in order.
   template <class Visitor>

@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 /// By the number of the family. RocksDB wants the first one to be called "default".
 constexpr std::array<const char*, family_count> family_names = {"default",   "partitions", "instances", "journal",
                                                                 "open_work", "timers",     "outbox",    "inbox",
-                                                                "requests",  "human_tasks"};
+                                                                "requests",  "human_tasks", "log_positions"};
 constexpr std::size_t max_wal_bytes = 32u << 20;  // reading them again is most of what a restart takes
 constexpr std::size_t never_full_bytes = std::size_t{1} << 33;
 constexpr std::size_t manual_arena_block_bytes = 16u << 10;

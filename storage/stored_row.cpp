@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::array<std::string_view, family_count> names = {"description", "partitions", "instances", "journal",
                                                               "open_work",   "timers",     "outbox",    "inbox",
-                                                              "requests",    "human_tasks"};
+                                                              "requests",    "human_tasks", "log_positions"};
 constexpr std::string_view description_key = "description";
 constexpr char run_row = 0;
 constexpr char activity_row = 1;
@@ -175,6 +175,11 @@ storage_result<stored_row> parse_row(family f, std::string_view key, std::string
         to.run = parts.run();
         to.created = parts.event();
         return to.task;
+      });
+    case family::log_positions:
+      return p.as<log_position_row>([](log_position_row& to, key_reader& parts) -> auto& {
+        to.partition = parts.partition();
+        return to.position;
       });
   }
   return unexpected(malformed_key().error());

@@ -8,6 +8,7 @@
 
 #include "base/clock.hpp"
 #include "base/ids.hpp"
+#include "messages/commit_log.pb.h"
 #include "messages/decision.pb.h"
 #include "messages/journal.pb.h"
 #include "messages/state.pb.h"
@@ -75,8 +76,12 @@ struct human_task_row {
   event_seq created;
   messages::HumanTask task;
 };
+struct log_position_row {
+  partition_id partition;
+  messages::LogPosition position;
+};
 using stored_row = std::variant<description_row, partition_row, header_row, turn_row, open_work_row, open_activity_row,
-                                stored_timer_row, outbound_row, parked_row, request_row, human_task_row>;
+                                stored_timer_row, outbound_row, parked_row, request_row, human_task_row, log_position_row>;
 
 /// What the row says. Its key must be well-formed and its value's checksum right: `corrupt` otherwise, or `newer_format`;
 /// the message says what is wrong, not where. Any bytes may be given.
