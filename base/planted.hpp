@@ -9,9 +9,9 @@
 #include <cstdint>
 #include <string_view>
 
-/// Every bug: its name and what is wrong with it.
+/// Bugs of an engine on one store: name, and what is wrong.
 // clang-format off
-#define EVERMILL_BUGS(BUG)                                                                                             \
+#define EVERMILL_ENGINE_BUGS(BUG)                                                                                           \
   /* storage */                                                                                                        \
   BUG(skip_sync, "a commit is not synced")                                                                             \
   BUG(skip_sync_of_one_family, "a commit that writes to the outbox is not synced")                                     \
@@ -62,14 +62,19 @@
   BUG(drop_unread_signals, "a run that continues as new drops the signals it has not read")                            \
   BUG(drop_cancel_request, "a run that continues as new forgets that it was canceled")                                 \
   BUG(header_before_start, "an execution's header is stored before its first turn")                                    \
-  /* commit log */                                                                                                     \
-  BUG(ignore_epoch, "a commit counts whoever reigns when it comes")                                                    \
-  BUG(accept_commit_gap, "a commit counts though the one before is missing")                                           \
-  BUG(believe_append, "a commit counts as soon as it is appended, wherever it lies")                                   \
-  BUG(decide_before_claim_is_read, "an owner begins to commit before it has read its own claim")                       \
   /* replay */                                                                                                         \
   BUG(no_replay_comparison, "a replay does not compare what the code asks for with the journal")                       \
   BUG(completions_in_command_order, "a replay hands completions over in the order of their commands")
+
+/// Bugs of a commit log that several processes share.
+#define EVERMILL_LOG_BUGS(BUG)                                                                                        \
+  BUG(ignore_epoch, "a commit counts whoever reigns when it comes")                                                    \
+  BUG(accept_commit_gap, "a commit counts though the one before is missing")                                           \
+  BUG(believe_append, "a commit counts as soon as it is appended, wherever it lies")                                   \
+  BUG(ignore_what_lies_between, "an owner does not read what others have written before its commit")                   \
+  BUG(decide_before_claim_is_read, "an owner begins to commit before it has read its own claim")
+
+#define EVERMILL_BUGS(BUG) EVERMILL_ENGINE_BUGS(BUG) EVERMILL_LOG_BUGS(BUG)
 // clang-format on
 
 namespace evermill {

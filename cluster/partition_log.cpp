@@ -152,7 +152,7 @@ void partition_log::tell() {
       case kind::committed:
         if (own && submitted_) {
           submitted_.reset();
-          if (!planted(bug::believe_append)) ports_.on_committed();
+          ports_.on_committed();
         }
         break;
       case kind::released:
@@ -175,6 +175,7 @@ void partition_log::claim() {
   self_.set_owner(make_uuid(random_));
   messages::LogRecord record;
   *record.mutable_claim()->mutable_by() = self_;
+  record.mutable_claim()->set_number(judge_.position().number());
   record.mutable_claim()->set_member(options_.member);
   const auto done = [this, mine = self_.owner()](const queue::broker_result<queue::position>& at) {
     if (at || !claiming_ || self_.owner() != mine) return;
@@ -209,16 +210,28 @@ void partition_log::submit(storage::write_batch&& batch) {
   if (stopped_ || !owned_) return;
   const std::uint64_t number = judge_.position().number() + 1;
   submitted_ = submission{number, parts_of(batch, number)};
-  if (planted(bug::believe_append)) post_([this] { ports_.on_committed(); });
-  append(submitted_->records, [this, number](const queue::broker_result<queue::position>& last) { on_submitted(number, last); });
+  auto records = submitted_->records;
+  if (planted(bug::believe_append)) {
+    submitted_.reset();
+    store_.write(batch);
+    post_([this] { ports_.on_committed(); });
+  }
+  append(std::move(records), [this, number](const queue::broker_result<queue::position>& last) { on_submitted(number, last); });
 }
 
 /// Where nothing but this commit lies between the last record that was judged and its own last one, it is judged as if it had been
 /// read; otherwise the log is read.
 void partition_log::on_submitted(std::uint64_t number, const queue::broker_result<queue::position>& last) {
   if (stopped_ || !submitted_ || submitted_->number != number) return;
-  if (!last) return lose("it is not known whether commit " + std::to_string(number) + " is in the log: " + last.error().message);
-  if (!reader_ && *last == judge_.last_seen() + submitted_->records.size()) {
+  if (!last) {
+    const bool known = last.error().code == queue::broker_errc::refused;
+    return lose((known ? "commit " + std::to_string(number) + " was refused: "
+                       : "it is not known whether commit " + std::to_string(number) + " is in the log: ") +
+                last.error().message);
+  }
+  const bool nothing_between = *last == judge_.last_seen() + submitted_->records.size();
+  if (nothing_between || planted(bug::ignore_what_lies_between)) {
+    reader_.reset();
     std::uint64_t at = judge_.last_seen();
     for (messages::LogRecord& each : std::exchange(submitted_->records, {})) {
       judge(++at, std::move(each));
@@ -228,6 +241,11 @@ void partition_log::on_submitted(std::uint64_t number, const queue::broker_resul
   } else if (!reader_) {
     if (auto opened = open_reader(); !opened) stop(opened.error());
   }
+}
+
+void partition_log::look() {
+  if (!owned_ || stopped_ || reader_) return;
+  if (auto opened = open_reader(); !opened) stop(opened.error());
 }
 
 void partition_log::release() {

@@ -71,6 +71,10 @@ class partition_log {
   /// Gives the partition up: on_lost follows. Only the owner, with nothing submitted.
   void release();
 
+  /// An owner reads the log only where it can't know what lies there. One that commits nothing is to look now and then, or it does
+  /// not learn that another one has claimed the partition: on_lost follows then.
+  void look();
+
   bool owned() const noexcept { return owned_; }
   const messages::LogPosition& position() const noexcept { return judge_.position(); }
 

@@ -52,6 +52,12 @@ bool log_judge::reigns(const messages::Ownership& owner) const {
   return owner.epoch() == position_.owner().epoch() && owner.owner() == position_.owner().owner();
 }
 
+/// Whoever commits has read that its claim holds. So a claim of this epoch or of an earlier one lay before, and it was this one.
+bool log_judge::has_no_claim(const messages::Ownership& by) const {
+  const messages::Ownership& reigning = position_.owner();
+  return by.epoch() > reigning.epoch() || (by.epoch() == reigning.epoch() && by.owner() != reigning.owner());
+}
+
 log_verdict log_judge::judge(std::uint64_t at, messages::LogRecord&& record) {
   if (at <= last_seen_) return ignored("it was read before");
   last_seen_ = at;
@@ -80,24 +86,38 @@ log_verdict log_judge::describe(const messages::LogDescription& description) {
   return {kind::described, {}, {}};
 }
 
+log_verdict log_judge::missing_before(std::uint64_t number, const std::string& what) const {
+  return corrupt("a " + what + " comes after commit " + std::to_string(number) + ", but the last one that is there is " +
+                 std::to_string(position_.number()));
+}
+
 log_verdict log_judge::claim(const messages::Claim& claim) {
   if (position_.cluster_id().empty()) return corrupt("it does not begin with a description");
   if (claim.by().epoch() <= position_.owner().epoch()) {
     return ignored("the claim of " + name_of(claim.by()) + " comes after that of " + name_of(position_.owner()));
   }
+  if (claim.by().epoch() > position_.owner().epoch() + 1) {
+    return corrupt("the claim of " + name_of(claim.by()) + " has seen one that is not there: the last one is that of " +
+                   name_of(position_.owner()));
+  }
+  if (claim.number() > position_.number()) return missing_before(claim.number(), "claim");
   *position_.mutable_owner() = claim.by();
   position_.set_released(false);
+  position_.set_number_at_claim(position_.number());
   gathered_.clear();  // of a commit that its owner did not finish
   parts_ = 0;
   return {kind::claimed, {}, {}};
 }
 
 log_verdict log_judge::commit(messages::CommitPart&& part) {
-  if (part.by().epoch() > position_.owner().epoch() && !planted(bug::ignore_epoch)) {
+  if (has_no_claim(part.by()) && !planted(bug::ignore_epoch)) {
     return corrupt("the claim of " + name_of(part.by()) + ", which commits, is not there");
   }
   if (!reigns(part.by())) return ignored("the commit of " + name_of(part.by()) + " comes after its reign");
   const std::uint64_t next = position_.number() + 1;
+  if (part.number() <= position_.number_at_claim()) {
+    return corrupt(name_of(part.by()) + " does not know commit " + std::to_string(part.number()) + ", which it writes anew");
+  }
   if (part.number() < next || (part.number() == next && part.part() < parts_)) return ignored("it was written twice");
   if ((part.number() > next || part.part() > parts_) && !planted(bug::accept_commit_gap)) {
     return corrupt("part " + std::to_string(part.part()) + " of commit " + std::to_string(part.number()) + " follows part " +
@@ -114,7 +134,9 @@ log_verdict log_judge::commit(messages::CommitPart&& part) {
 }
 
 log_verdict log_judge::release(const messages::Release& release) {
+  if (has_no_claim(release.by())) return corrupt("the claim of " + name_of(release.by()) + ", which ends, is not there");
   if (!reigns(release.by())) return ignored("the release of " + name_of(release.by()) + " comes after its reign");
+  if (release.number() > position_.number()) return missing_before(release.number(), "release");
   position_.set_released(true);
   gathered_.clear();
   parts_ = 0;

@@ -3,9 +3,11 @@
 // the claim of the one that followed it, and nobody counts what it writes.
 //
 //   - the first description holds, later ones are ignored;
-//   - a claim holds where its epoch exceeds the reigning one, at the place where it lies: of two, the first wins;
+//   - a claim holds where its epoch is the reigning one plus one, at the place where it lies: of two, the first wins. A higher one
+//     is corruption: it has seen a claim that is missing;
 //   - a commit holds where its owner reigns and its number is the last one plus one. One of the reigning owner that skips a number,
-//     or of an epoch that nobody has claimed, is corruption: something is missing. One that was written twice is ignored;
+//     or of an owner whose claim is not there, is corruption: something is missing, as it is where a claim or a release has seen
+//     more commits than there are. One that was written twice is ignored;
 //   - a release ends its owner's reign; the epoch stays.
 #pragma once
 
@@ -58,6 +60,8 @@ class log_judge {
   log_verdict claim(const messages::Claim& claim);
   log_verdict commit(messages::CommitPart&& part);
   log_verdict release(const messages::Release& release);
+  bool has_no_claim(const messages::Ownership& by) const;
+  log_verdict missing_before(std::uint64_t number, const std::string& what) const;
 
   partition_id partition_;
   messages::LogPosition position_;

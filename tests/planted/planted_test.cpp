@@ -23,7 +23,7 @@ struct planted_bug {
 };
 constexpr planted_bug all_bugs[] = {
 #define EVERMILL_PLANTED_BUG(name, what) {bug::name, #name, what},
-    EVERMILL_BUGS(EVERMILL_PLANTED_BUG)
+    EVERMILL_ENGINE_BUGS(EVERMILL_PLANTED_BUG)
 #undef EVERMILL_PLANTED_BUG
 };
 

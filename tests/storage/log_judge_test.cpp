@@ -105,7 +105,6 @@ TEST_F(LogJudge, IgnoresWhoDoesNotReign) {
   begin();
   EXPECT_EQ(kind_of(claim(2, "b")), kind::claimed);
   EXPECT_EQ(kind_of(commit(1, "a", 1)), kind::ignored) << "the owner before";
-  EXPECT_EQ(kind_of(commit(2, "c", 1)), kind::ignored) << "the same epoch, but its claim came second";
   EXPECT_EQ(kind_of(release(1, "a")), kind::ignored);
   EXPECT_EQ(kind_of(commit(2, "b", 1)), kind::committed) << "the number goes on";
 }
@@ -135,6 +134,31 @@ TEST_F(LogJudge, NoticesThatAClaimIsMissing) {
   const auto verdict = judge(commit(2, "b", 1));
   EXPECT_EQ(verdict.what, kind::corrupt);
   EXPECT_THAT(verdict.reason, HasSubstr("claim of epoch 2"));
+  log_judge same_epoch(third, judge_.position());
+  EXPECT_EQ(same_epoch.judge(at_ + 1, commit(1, "b", 1)).what, kind::corrupt) << "its claim must have come first";
+  EXPECT_EQ(log_judge(third, judge_.position()).judge(at_ + 1, release(1, "b")).what, kind::corrupt);
+}
+
+TEST_F(LogJudge, NoticesThatCommitsAreMissingBeforeAClaimOrARelease) {
+  begin();
+  messages::LogRecord later = claim(2, "b");
+  later.mutable_claim()->set_number(1);
+  EXPECT_EQ(log_judge(judge_).judge(at_ + 1, std::move(later)).what, kind::corrupt);
+  messages::LogRecord end = release(1, "a");
+  end.mutable_release()->set_number(1);
+  EXPECT_EQ(log_judge(judge_).judge(at_ + 1, std::move(end)).what, kind::corrupt);
+}
+
+TEST_F(LogJudge, NoticesAClaimThatHasSeenOneThatIsMissing) {
+  begin();
+  EXPECT_EQ(kind_of(claim(3, "c")), kind::corrupt);
+}
+
+TEST_F(LogJudge, NoticesAnOwnerThatDoesNotKnowWhatIsThere) {
+  begin();
+  EXPECT_EQ(kind_of(commit(1, "a", 1)), kind::committed);
+  EXPECT_EQ(kind_of(claim(2, "b")), kind::claimed);
+  EXPECT_EQ(kind_of(commit(2, "b", 1)), kind::corrupt);
 }
 
 TEST_F(LogJudge, NoticesThatTheBeginningIsMissing) {

@@ -17,7 +17,7 @@ namespace {
 using event_ptr = std::shared_ptr<const messages::DecisionEvent>;
 
 /// One partition's list. Items stay until they are acknowledged, so that a new consumer gets them again.
-struct lane {
+struct event_list {
   std::mutex mutex;
   std::condition_variable quiet;
   std::deque<event_ptr> kept;
@@ -50,36 +50,36 @@ class memory_queue;
 
 class memory_consumer final : public consumer {
  public:
-  memory_consumer(std::shared_ptr<lane> from, std::uint64_t id, std::string source)
-      : lane_(std::move(from)), id_(id), source_(std::move(source)) {}
+  memory_consumer(std::shared_ptr<event_list> from, std::uint64_t id, std::string source)
+      : list_(std::move(from)), id_(id), source_(std::move(source)) {}
 
   /// After return its callback does not run.
   ~memory_consumer() override {
-    std::unique_lock lock(lane_->mutex);
-    if (lane_->consumer == id_) lane_->silence(lock);
+    std::unique_lock lock(list_->mutex);
+    if (list_->consumer == id_) list_->silence(lock);
   }
 
   const std::string& source() const override { return source_; }
 
   std::size_t poll(std::vector<item>& out, std::size_t limit) override {
-    std::lock_guard lock(lane_->mutex);
-    if (lane_->consumer != id_) return 0;
+    std::lock_guard lock(list_->mutex);
+    if (list_->consumer != id_) return 0;
     std::size_t count = 0;
-    for (; count < limit && lane_->next < lane_->end(); ++count, ++lane_->next) {
-      out.push_back({lane_->next, lane_->kept[lane_->next - lane_->first]});
+    for (; count < limit && list_->next < list_->end(); ++count, ++list_->next) {
+      out.push_back({list_->next, list_->kept[list_->next - list_->first]});
     }
-    if (lane_->next == lane_->end() && count == 0) lane_->wants_call = true;
+    if (list_->next == list_->end() && count == 0) list_->wants_call = true;
     return count;
   }
 
   void acknowledge(position through) override {
     std::vector<event_ptr> done;  // destroyed without the lock
-    std::lock_guard lock(lane_->mutex);
-    if (lane_->consumer == id_) lane_->trim(std::min(through, lane_->next - 1), done);
+    std::lock_guard lock(list_->mutex);
+    if (list_->consumer == id_) list_->trim(std::min(through, list_->next - 1), done);
   }
 
  private:
-  const std::shared_ptr<lane> lane_;
+  const std::shared_ptr<event_list> list_;
   const std::uint64_t id_;
   const std::string source_;
 };
@@ -87,15 +87,15 @@ class memory_consumer final : public consumer {
 class memory_queue final : public decision_queue {
  public:
   memory_queue(boot_number boot, std::size_t partitions) : source_("memory/" + std::to_string(boot.value)) {
-    lanes_.reserve(partitions);
-    for (std::size_t i = 0; i < partitions; ++i) lanes_.push_back(std::make_shared<lane>());
+    lists_.reserve(partitions);
+    for (std::size_t i = 0; i < partitions; ++i) lists_.push_back(std::make_shared<event_list>());
   }
   ~memory_queue() override { close(); }
 
   bool publish(partition_id partition, event_ptr event) override { return publish(partition, std::span(&event, 1)); }
 
   bool publish(partition_id partition, std::span<const event_ptr> events) override {
-    lane& to = *lanes_.at(partition.value);
+    event_list& to = *lists_.at(partition.value);
     std::unique_lock lock(to.mutex);
     if (to.closed) return false;
     to.kept.insert(to.kept.end(), events.begin(), events.end());
@@ -104,14 +104,14 @@ class memory_queue final : public decision_queue {
   }
 
   std::size_t backlog(partition_id partition) const override {
-    lane& of = *lanes_.at(partition.value);
+    event_list& of = *lists_.at(partition.value);
     std::lock_guard lock(of.mutex);
     return of.kept.size();
   }
 
   std::unique_ptr<consumer> consume(partition_id partition, position after,
                                     std::function<void()> on_readable) override {
-    const std::shared_ptr<lane>& from = lanes_.at(partition.value);
+    const std::shared_ptr<event_list>& from = lists_.at(partition.value);
     std::vector<event_ptr> done;  // destroyed without the lock
     std::unique_lock lock(from->mutex);
     const std::uint64_t id = ++from->consumer;  // the earlier one reads nothing from here on
@@ -128,7 +128,7 @@ class memory_queue final : public decision_queue {
   }
 
   void close() override {
-    for (const std::shared_ptr<lane>& each : lanes_) {
+    for (const std::shared_ptr<event_list>& each : lists_) {
       std::unique_lock lock(each->mutex);
       each->closed = true;
       each->silence(lock);
@@ -137,7 +137,7 @@ class memory_queue final : public decision_queue {
 
  private:
   /// Tells the consumer once that there is something, outside the lock.
-  static void call(lane& of, std::unique_lock<std::mutex>& lock) {
+  static void call(event_list& of, std::unique_lock<std::mutex>& lock) {
     if (!of.wants_call || !of.on_readable) return;
     of.wants_call = false;
     ++of.calls_running;
@@ -149,7 +149,7 @@ class memory_queue final : public decision_queue {
   }
 
   const std::string source_;
-  std::vector<std::shared_ptr<lane>> lanes_;  // shared with their consumers, which may outlive the queue
+  std::vector<std::shared_ptr<event_list>> lists_;  // shared with their consumers, which may outlive the queue
 };
 
 }  // namespace
