@@ -358,6 +358,23 @@ TEST_F(redis_votes, AServerThatForgotEverythingChangesNothing) {
   EXPECT_EQ(view.coordinator, "a");
 }
 
+TEST_F(redis_votes, MembersStayThoughTheServerForgotThemAll) {
+  redis_server& server = start({"--appendonly", "no"});
+  const auto one = make(server);
+  const auto other = make(server);
+  broker_member a(*one, member("a"));
+  broker_member b(*other, member("b"));
+  a.wait_for_members({"a", "b"});
+  b.wait_for_members({"a", "b"});
+  server.kill();
+  server.start();
+  b.membership->describe("after that");
+  a.wait_until([](const auto& seen) {
+    EXPECT_EQ(seen.members.size(), 2U) << "a member that is alive was given up";
+    return seen.members.size() == 2 && seen.members[1].description == "after that";
+  });
+}
+
 // --- What is said
 
 TEST_F(redis_broker, SaysWhatSurvivesAPowerCut) {

@@ -51,6 +51,7 @@ void redis_member::describe(std::string description) {
 }
 
 void redis_member::leave() {
+  std::lock_guard once(leave_mutex_);  // it may be destroyed while the broker is closed
   {
     std::lock_guard lock(mutex_);
     leaving_ = true;
@@ -60,15 +61,14 @@ void redis_member::leave() {
 }
 
 bool redis_member::lapse(steady_time now) {
-  if (!view_.joined || (!leaving_ && now < alive_until_)) {
-    if (view_.joined && view_.coordinator == options_.member_id && now >= decides_until_) {
-      view_.coordinator.clear();
-      ++view_.generation;
-      return true;
-    }
-    return false;
+  if (!view_.joined) return false;
+  if (leaving_ || now >= alive_until_) {
+    view_ = {view_.generation + 1, false, {}, ""};
+    return true;
   }
-  view_ = {view_.generation + 1, false, {}, ""};
+  if (view_.coordinator != options_.member_id || now < decides_until_) return false;
+  view_.coordinator.clear();
+  ++view_.generation;
   return true;
 }
 
@@ -99,13 +99,11 @@ milliseconds redis_member::until_next_round(steady_time now) {
   std::unique_lock lock(mutex_);
   const bool nobody_decides = view_.coordinator.empty();
   lock.unlock();
-  milliseconds wait = std::min(look_every, options_.session_timeout / 3);
-  if (nobody_decides) {
-    wait = std::min(wait, no_coordinator_.next());
-  } else {
-    no_coordinator_.succeeded();
-  }
-  return std::clamp(std::chrono::ceil<milliseconds>(next_renewal_ - now), milliseconds(1), std::max(wait, milliseconds(1)));
+  if (!nobody_decides) no_coordinator_.succeeded();
+  const milliseconds most = std::min(look_every, options_.session_timeout / 3);
+  const milliseconds wait = nobody_decides ? std::min(most, no_coordinator_.next()) : most;
+  if (!has_asked_) return wait;
+  return std::clamp(std::chrono::ceil<milliseconds>(next_renewal_ - now), milliseconds(1), wait);
 }
 
 void redis_member::connect(voter& at) {

@@ -74,6 +74,7 @@ class redis_member {
   const std::chrono::milliseconds timeout_;  // of a server's answer
   const std::unique_ptr<random_source> random_ = make_system_random();
   wake_event wake_;
+  std::mutex leave_mutex_;
 
   std::mutex mutex_;
   membership_view view_;
@@ -88,7 +89,7 @@ class redis_member {
   std::vector<member> known_;  // as a majority last had them
   steady_time next_renewal_{};
   steady_time next_take_{};
-  bool has_asked_ = false;
+  bool has_asked_ = false;  // a majority, in the last round
   back_off no_coordinator_;
   std::thread thread_;  // last: it uses everything above
 };

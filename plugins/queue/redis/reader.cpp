@@ -40,6 +40,13 @@ stored_record to_record(const redisReply& entry) {
   return made;
 }
 
+std::size_t memory_of(const stored_record& of) { return sizeof of + record_bytes(of.what); }
+
+std::size_t held(redis_reading& by) {
+  std::lock_guard lock(by.mutex);
+  return by.bytes;
+}
+
 class redis_reader final : public stream_reader {
  public:
   redis_reader(std::shared_ptr<redis_reader_thread> thread, std::shared_ptr<redis_reading> reading)
@@ -58,7 +65,7 @@ class redis_reader final : public stream_reader {
       std::lock_guard lock(reading_->mutex);
       if (reading_->closed) return redis_closed();
       for (; count < limit && !reading_->ahead.empty(); ++count) {
-        reading_->bytes -= record_bytes(reading_->ahead.front().what);
+        reading_->bytes -= memory_of(reading_->ahead.front());
         out.push_back(std::move(reading_->ahead.front()));
         reading_->ahead.pop_front();
       }
@@ -82,11 +89,6 @@ class redis_reader final : public stream_reader {
   const std::shared_ptr<redis_reader_thread> thread_;
   const std::shared_ptr<redis_reading> reading_;
 };
-
-std::size_t held(redis_reading& by) {
-  std::lock_guard lock(by.mutex);
-  return by.bytes;
-}
 
 /// Tells the user, if that is to be done. With the lock, which it gives back.
 void tell(redis_reading& of, std::unique_lock<std::mutex> lock) {
@@ -220,7 +222,7 @@ void redis_reader_thread::take(redis_reading& into, const redisReply& reply) {
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < entries.elements; ++i) {
     records.push_back(to_record(*entries.element[i]));
-    bytes += record_bytes(records.back().what);
+    bytes += memory_of(records.back());
   }
   into.after = records.back().at;
   into.last_written = std::to_string(to_micros(records.back().written));

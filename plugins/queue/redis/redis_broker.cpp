@@ -196,6 +196,7 @@ class redis_broker final : public broker {
   bool flush(milliseconds limit) override { return writer_.flush(limit); }
 
   void close() override {
+    std::lock_guard once(close_mutex_);
     closed_ = true;
     common_->stop.set();
     writer_.close();
@@ -267,6 +268,7 @@ class redis_broker final : public broker {
   const std::shared_ptr<redis_reader_thread> reader_;
   std::atomic<bool> closed_ = false;
 
+  std::mutex close_mutex_;
   std::mutex control_mutex_;
   std::unique_ptr<redis_connection> control_;
 

@@ -144,14 +144,18 @@ bool redis_writer::connect() {
   auto opened = redis_connection::open(common_->address, 0, common_->address.timeout, &common_->stop);
   broker_result<void> ready;
   if (opened) ready = (*opened)->load(append_script);
-  if (!opened || !ready) {
-    last_failure_ = opened ? ready.error().message : opened.error().message;
-    common_->watch.lost(0, last_failure_);
-    return false;
-  }
+  if (!opened) return lost(opened.error());
+  if (!ready) return lost(ready.error());
   connection_ = std::move(*opened);
   common_->watch.answers(0);
   return true;
+}
+
+bool redis_writer::lost(const broker_error& why) {
+  last_failure_ = why;
+  if (why.code != broker_errc::closed) common_->watch.lost(0, why.message);
+  connection_.reset();
+  return false;
 }
 
 bool redis_writer::exchange_batches() {
@@ -160,16 +164,11 @@ bool redis_writer::exchange_batches() {
   bool all_over = true;
   for (auto each = on_their_way_.begin(); each != on_their_way_.end();) {
     const auto reply = connection_->next();
-    if (!reply) {
-      last_failure_ = reply.error().message;
-      common_->watch.lost(0, last_failure_);
-      connection_.reset();
-      return false;
-    }
+    if (!reply) return lost(reply.error());
     if (is_error(**reply)) {
       const broker_error error = error_of(**reply, connection_->where());
       if (error.code == broker_errc::unavailable) {  // nothing was done
-        last_failure_ = error.message;
+        last_failure_ = error;
         all_over = false;
         ++each;
         continue;
@@ -224,9 +223,11 @@ void redis_writer::answer_late() {
   const auto now = steady_clock::now();
   const auto late = [&](pending& part) {
     if (part.deadline > now) return;
-    answer(part, unexpected(broker_error{broker_errc::unavailable,
+    const bool refused = last_failure_.code == broker_errc::refused;
+    answer(part, unexpected(broker_error{refused ? broker_errc::refused : broker_errc::unavailable,
                                          "redis broker: not written within " +
-                                             std::to_string(options_.append_timeout.count()) + " ms; " + last_failure_}));
+                                             std::to_string(options_.append_timeout.count()) + " ms; " +
+                                             last_failure_.message}));
   };
   for (auto each = on_their_way_.begin(); each != on_their_way_.end();) {
     std::vector<pending>& parts = each->second.parts;

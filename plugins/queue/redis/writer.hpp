@@ -65,6 +65,8 @@ class redis_writer {
   void answer(pending& part, const broker_result<position>& outcome);
   void answer_late();
   bool connect();
+  /// Always false.
+  bool lost(const broker_error& why);
   /// Returns false once the broker is closed.
   bool pause(std::chrono::milliseconds limit);
 
@@ -84,7 +86,7 @@ class redis_writer {
   std::uint64_t last_number_ = 0;
   std::unique_ptr<redis_connection> connection_;
   back_off back_off_;
-  std::string last_failure_;
+  broker_error last_failure_;
   std::thread thread_;  // last: it uses everything above
 };
 
