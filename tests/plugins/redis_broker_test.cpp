@@ -369,10 +369,26 @@ TEST_F(redis_votes, MembersStayThoughTheServerForgotThemAll) {
   server.kill();
   server.start();
   b.membership->describe("after that");
-  a.wait_until([](const auto& seen) {
-    EXPECT_EQ(seen.members.size(), 2U) << "a member that is alive was given up";
-    return seen.members.size() == 2 && seen.members[1].description == "after that";
-  });
+  for (broker_member* const each : {&b, &a}) {  // b comes back first, to a server that knows nobody else
+    each->wait_until([](const auto& seen) {
+      EXPECT_EQ(seen.members.size(), 2U) << "a member that is alive was given up";
+      return seen.members.size() == 2 && seen.members[1].description == "after that";
+    });
+  }
+}
+
+TEST_F(redis_votes, TwoThatHoldTooFewServersGiveThemBack) {
+  const char* const key = "{evermill:group:g}:coordinator";
+  for (const auto& [server, holder] : {std::pair(0, "somebody else"), std::pair(1, "a"), std::pair(2, "b")}) {
+    ASSERT_EQ(servers_[static_cast<std::size_t>(server)]->run({"SET", key, holder, "EX", "3600"}), "OK");
+  }
+  const auto one = make(address_);
+  const auto other = make(address_);
+  broker_member a(*one, member("a"));
+  broker_member b(*other, member("b"));
+  const auto decides = [](const auto& view) { return view.coordinator == "a" || view.coordinator == "b"; };
+  const auto view = a.wait_until(decides);
+  b.wait_for_coordinator(view.coordinator);
 }
 
 // --- What is said
