@@ -354,7 +354,8 @@ TEST_F(redis_votes, AServerThatForgotEverythingChangesNothing) {
   a.wait_for_members({"a", "b"});
   servers_[0]->run({"FLUSHALL"});
   b.membership->describe("after that");
-  const auto view = a.wait_until([](const auto& seen) { return seen.members.size() == 2 && seen.members[1].description != "b"; });
+  const auto view =
+      a.wait_until([](const auto& seen) { return seen.members.size() == 2 && seen.members[1].description != "b"; });
   EXPECT_EQ(view.coordinator, "a");
 }
 
@@ -401,7 +402,9 @@ TEST_F(redis_broker, SaysWhatSurvivesAPowerCut) {
   };
   for (const setting& each : std::vector<setting>{{{}, true, "appendfsync always"},
                                                   {{"--appendfsync", "everysec"}, false, "appendfsync everysec"},
-                                                  {{"--appendonly", "no"}, false, "appendonly no"}}) {
+                                                  {{"--appendonly", "no"}, false, "appendonly no"},
+                                                  {{"--no-appendfsync-on-rewrite", "yes"}, false, "rewrite yes"},
+                                                  {{"--maxmemory-policy", "allkeys-lru"}, false, "allkeys-lru"}}) {
     const auto told = make(start(each.settings))->durability().value();
     EXPECT_EQ(told.survives_power_cut, each.survives);
     EXPECT_NE(told.reason.find(each.said), std::string::npos) << told.reason;

@@ -177,7 +177,10 @@ class redis_broker final : public broker {
       const bool is_master = text_of(**role).find("role:master") != std::string_view::npos;
       std::string settings = is_master ? "role master" : "role replica";
       bool survives = is_master;
-      for (const auto& [name, wanted] : {std::pair("appendonly", "yes"), std::pair("appendfsync", "always")}) {
+      // The last two: a rewrite of its file does without fsync, and what is evicted is gone.
+      for (const auto& [name, wanted] : {std::pair("appendonly", "yes"), std::pair("appendfsync", "always"),
+                                         std::pair("no-appendfsync-on-rewrite", "no"),
+                                         std::pair("maxmemory-policy", "noeviction")}) {
         at.add({"CONFIG", "GET", name});
         const auto reply = at.next();
         if (!reply) return unexpected(reply.error());
@@ -185,7 +188,7 @@ class redis_broker final : public broker {
           return broker_durability{
               false, "redis " + at.where() + " does not tell its settings: " + std::string(text_of(**reply))};
         }
-        const std::string value((*reply)->elements == 2 ? text_of(*(*reply)->element[1]) : "?");
+        const std::string value((*reply)->elements == 2 ? text_of(*(*reply)->element[1]) : "not known");
         survives = survives && value == wanted;
         settings += std::string(", ") + name + " " + value;
       }
