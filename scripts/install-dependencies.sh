@@ -15,9 +15,9 @@ build_packages=(
   libcaf-dev librocksdb-dev
   libprotobuf-dev protobuf-compiler libgrpc++-dev protobuf-compiler-grpc
   libspdlog-dev libexpected-dev libxxhash-dev libmurmurhash-dev nlohmann-json3-dev libcli11-dev libgoogle-perftools-dev
-  libvalijson-dev
+  libvalijson-dev libhiredis-dev
 )
-test_packages=(libgtest-dev libgmock-dev python3 doxygen)
+test_packages=(libgtest-dev libgmock-dev python3 doxygen redis-server)
 all_packages=(clang-14 libclang-rt-14-dev)
 
 case $what in

@@ -1,481 +1,246 @@
-// What every broker promises, one test per promise. A plugin's test instantiates the suite with a server of its own:
+// What every broker promises, one test per promise: in broker_conformance.cpp and broker_liveness_conformance.cpp, which belong
+// into the same binary. A plugin's test instantiates the suite with a server of its own:
 //
 //   INSTANTIATE_TEST_SUITE_P(Memory, broker_conformance, testing::Values(factory), broker_factory::name_of);
 //
 // One server serves all tests: each has streams and groups of names that no other uses. How far a reader reads ahead can't be
-// seen through the interface; `broker_factory::buffered_bytes` tells where a plugin can. Include this in one source only.
+// seen through the interface; `broker_factory::buffered_bytes` tells where a plugin can.
 #pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cctype>
+#include <chrono>
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <ostream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
-#include "tests/plugins/broker_liveness_conformance.hpp"
-#include "tests/plugins/broker_suite.hpp"
+#include "plugins/queue/broker.hpp"
+#include "tests/support/permits.hpp"
 
 namespace evermill::tests {
 
-// --- Streams
+struct broker_settings {
+  std::optional<std::size_t> max_pending_bytes;  ///< as the plugin has it
+};
 
-TEST_P(broker_conformance, EnsuresAStreamOnceAndTellsWhatItHas) {
-  EXPECT_EQ(broker_->ensure_stream(name_, 5).value(), 3U);
-  EXPECT_EQ(broker_->find_stream(name_).value(), 3U);
-  EXPECT_EQ(make("second")->ensure_stream(name_, 1).value(), 3U);
-}
+struct broker_factory {
+  std::string name;
+  /// Why no test can run here, where that is so; starts the server otherwise.
+  std::function<std::optional<std::string>()> why_not = [] { return std::nullopt; };
+  /// A broker object of another process on the same server.
+  std::function<std::unique_ptr<queue::broker>(const std::string& process, const broker_settings& settings)> make;
+  /// The server goes away, and comes back with everything that it acknowledged. Empty: can't be done, these tests are skipped.
+  std::function<void()> stop_server{};
+  std::function<void()> start_server{};
+  /// The process is not heard of from here on, though it has not left. Its objects may be destroyed afterwards.
+  std::function<void(const std::string& process, const queue::membership_options& joined)> lose_process{};
+  /// What a reader holds that was not polled, where it can be told.
+  std::function<std::size_t(const queue::stream_reader& of)> buffered_bytes{};
+  bool fences = true;         ///< refuses what comes with a lower fence
+  bool trims_exactly = true;  ///< what was given up is never read again
+  bool sees_deletion = true;  ///< a live reader of a stream that is deleted and made again ends with `regressed`
+  bool rejoins = true;        ///< a member that was given up while the server was away counts again when it is back
 
-TEST_P(broker_conformance, KeepsWhatAStreamHoldsWhenItIsEnsuredAgain) {
-  append(1, 2);
-  ASSERT_TRUE(broker_->ensure_stream(name_, 3).has_value());
-  EXPECT_EQ(broker_reading(*broker_, part(0)).values(2), number_texts(1, 2));
-}
+  friend std::ostream& operator<<(std::ostream& to, const broker_factory& of) { return to << of.name; }
+  static std::string name_of(const testing::TestParamInfo<broker_factory>& of) { return of.param.name; }
+};
 
-TEST_P(broker_conformance, RefusesAStreamOfNoPartitions) {
-  EXPECT_EQ(code(broker_->ensure_stream(unique_name(), 0)), queue::broker_errc::invalid);
-}
-
-TEST_P(broker_conformance, FindsNoStreamThatWasNotMade) {
-  const queue::stream_partition nowhere{unique_name(), 0};
-  EXPECT_EQ(code(broker_->find_stream(nowhere.stream)), queue::broker_errc::not_found);
-  EXPECT_EQ(code(broker_->delete_stream(nowhere.stream)), queue::broker_errc::not_found);
-  EXPECT_EQ(code(broker_->bounds(nowhere)), queue::broker_errc::not_found);
-  EXPECT_EQ(code(broker_->trim(nowhere, 1)), queue::broker_errc::not_found);
-  EXPECT_EQ(code(broker_->read(nowhere, {}, [] {})), queue::broker_errc::not_found);
-  EXPECT_EQ(code(start_append(*broker_, nowhere, numbered(1, 1)).get()), queue::broker_errc::not_found);
-}
-
-TEST_P(broker_conformance, FindsNoPartitionBeyondTheLast) {
-  EXPECT_EQ(code(broker_->bounds(part(3))), queue::broker_errc::not_found);
-  EXPECT_EQ(code(broker_->read(part(3), {}, [] {})), queue::broker_errc::not_found);
-  EXPECT_EQ(code(start_append(*broker_, part(3), numbered(1, 1)).get()), queue::broker_errc::not_found);
-}
-
-TEST_P(broker_conformance, DeletesAStreamWithAllItHolds) {
-  append(1, 3);
-  ASSERT_TRUE(broker_->delete_stream(name_).has_value());
-  EXPECT_EQ(code(broker_->find_stream(name_)), queue::broker_errc::not_found);
-  EXPECT_EQ(code(broker_->delete_stream(name_)), queue::broker_errc::not_found);
-  ASSERT_EQ(broker_->ensure_stream(name_, 2).value(), 2U);
-  append(7, 7);
-  EXPECT_EQ(broker_reading(*broker_, part(0)).values(1), number_texts(7, 7));
-}
-
-TEST_P(broker_conformance, LeavesOtherStreamsAloneWhenOneIsDeleted) {
-  const std::string other = name_ + "x";  // a longer name, in case somebody deletes by prefix
-  ASSERT_TRUE(broker_->ensure_stream(other, 1).has_value());
-  append(*broker_, {other, 0}, numbered(1, 3));
-  broker_reading reading(*broker_, {other, 0});
-  ASSERT_TRUE(broker_->delete_stream(name_).has_value());
-  EXPECT_EQ(reading.values(3), number_texts(1, 3));
-  EXPECT_EQ(broker_->find_stream(other).value(), 1U);
-  broker_->delete_stream(other);
-}
-
-// --- Writing and order
-
-TEST_P(broker_conformance, PositionsGrowAndAreThoseThatAReaderSees) {
-  texts expected;
-  std::vector<queue::position> ends;
-  for (std::size_t i = 0; i < 10; ++i) ends.push_back(append(2 * i, 2 * i + 1));
-  EXPECT_GT(ends.front(), 0U);
-  EXPECT_TRUE(std::is_sorted(ends.begin(), ends.end(), std::less_equal<>()));
-  const auto records = broker_reading(*broker_, part(0)).take(20);
-  ASSERT_EQ(records.size(), 20U);
-  for (std::size_t i = 1; i < 20; ++i) EXPECT_GT(records[i].at, records[i - 1].at);
-  for (std::size_t i = 0; i < 10; ++i) EXPECT_EQ(records[2 * i + 1].at, ends[i]);
-}
-
-TEST_P(broker_conformance, KeepsTheOrderInWhichItWasGivenAppendsThatAreNotWaitedFor) {
-  constexpr std::size_t count = 2'000;
-  std::vector<answer> answers;
-  for (std::size_t i = 1; i <= count; ++i) answers.push_back(start_append(*broker_, part(0), numbered(i, i)));
-  queue::position last = 0;
-  for (answer& each : answers) {
-    const auto outcome = each.get();
-    ASSERT_TRUE(outcome.has_value()) << outcome.error().message;
-    ASSERT_GT(*outcome, last);
-    last = *outcome;
+/// Reads on whenever the broker says that there is something.
+class broker_reading {
+ public:
+  broker_reading(queue::broker& from, const queue::stream_partition& what, const queue::reader_options& options = {}) {
+    auto begun = from.read(what, options, [calls = calls_, readable = readable_] {
+      ++*calls;
+      readable->release();
+    });
+    if (begun) {
+      reader = std::move(*begun);
+    } else {
+      failure = begun.error();
+    }
   }
-  EXPECT_EQ(broker_reading(*broker_, part(0)).values(count), number_texts(1, count));
-}
 
-TEST_P(broker_conformance, KeepsEachWritersOrderAndItsBatchesTogetherUnderLoad) {
-  constexpr std::size_t writers = 4;
-  constexpr std::size_t batches = 200;
-  broker_reading reading(*broker_, part(1));
-  std::vector<std::thread> threads;
-  for (std::size_t writer = 0; writer < writers; ++writer) {
-    threads.emplace_back([&, writer] {
-      for (std::size_t i = 0; i < batches; ++i) {
-        const std::string name = std::to_string(writer);
-        start_append(*broker_, part(1), {{name, std::to_string(3 * i)}, {name, std::to_string(3 * i + 1)},
-                                         {name, std::to_string(3 * i + 2)}});
+  /// Waits for so many; fewer once the reader has ended.
+  std::vector<queue::stored_record> take(std::size_t count, std::size_t at_once = 1'000) {
+    std::vector<queue::stored_record> records;
+    while (!failure && records.size() < count) {
+      const auto polled = reader->poll(records, std::min(at_once, count - records.size()));
+      if (!polled) {
+        failure = polled.error();
+      } else if (*polled == 0) {
+        readable_->acquire();  // a lost wake-up ends here, at the test's time limit
       }
+    }
+    return records;
+  }
+  std::vector<std::string> values(std::size_t count) {
+    std::vector<std::string> list;
+    for (const auto& each : take(count)) list.push_back(each.what.value);
+    return list;
+  }
+  /// Waits for the reader's end.
+  queue::broker_errc take_end() {
+    while (!failure) take(1);
+    return failure->code;
+  }
+  int calls() const { return *calls_; }
+  void wait_for_call() { readable_->acquire(); }
+
+  std::optional<queue::broker_error> failure;
+
+ private:
+  // Before the reader, which calls them until it is destroyed.
+  const std::shared_ptr<permits> readable_ = std::make_shared<permits>();
+  const std::shared_ptr<std::atomic<int>> calls_ = std::make_shared<std::atomic<int>>(0);
+
+ public:
+  std::unique_ptr<queue::stream_reader> reader;
+};
+
+/// A member that looks whenever it is told to.
+class broker_member {
+ public:
+  broker_member(queue::broker& of, queue::membership_options options) : options(std::move(options)) {
+    auto begun = of.join(this->options, [calls = calls_, changed = changed_] {
+      ++*calls;
+      changed->release();
+    });
+    EXPECT_TRUE(begun.has_value()) << begun.error().message;
+    if (begun) membership = std::move(*begun);
+  }
+
+  queue::membership_view wait_until(const std::function<bool(const queue::membership_view&)>& is) {
+    for (;;) {
+      queue::membership_view view = membership->view();
+      if (is(view)) return view;
+      changed_->acquire();  // a change that is not told ends here, at the test's time limit
+    }
+  }
+  queue::membership_view wait_for_members(std::vector<std::string> ids) {
+    std::sort(ids.begin(), ids.end());
+    return wait_until([&](const queue::membership_view& view) {
+      std::vector<std::string> seen;
+      for (const auto& each : view.members) seen.push_back(each.id);
+      return view.joined && seen == ids;
     });
   }
-  std::map<std::string, std::size_t> next;
-  const auto records = reading.take(writers * batches * 3);
-  for (std::thread& thread : threads) thread.join();
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    const std::string& writer = records[i].what.key;
-    ASSERT_EQ(records[i].what.value, std::to_string(next[writer]++));
-    ASSERT_EQ(writer, records[i - i % 3].what.key) << "a batch of one broker object was torn";
+  queue::membership_view wait_for_coordinator(const std::string& id) {
+    return wait_until([&](const queue::membership_view& view) { return view.joined && view.coordinator == id; });
   }
-}
+  int calls() const { return *calls_; }
+  void wait_for_call() { changed_->acquire(); }
 
-TEST_P(broker_conformance, KeepsTheOrderOfEachOfSeveralProcesses) {
-  constexpr std::size_t processes = 3;
-  constexpr std::size_t count = 300;
-  std::vector<std::unique_ptr<queue::broker>> brokers;
-  for (std::size_t i = 0; i < processes; ++i) brokers.push_back(make("writer-" + std::to_string(i)));
-  std::vector<std::thread> threads;
-  for (std::size_t process = 0; process < processes; ++process) {
-    threads.emplace_back([&, process] {
-      for (std::size_t i = 0; i < count; ++i) {
-        start_append(*brokers[process], part(0), {{std::to_string(process), std::to_string(i)}});
-      }
-    });
+  const queue::membership_options options;
+
+ private:
+  const std::shared_ptr<permits> changed_ = std::make_shared<permits>();
+  const std::shared_ptr<std::atomic<int>> calls_ = std::make_shared<std::atomic<int>>(0);
+
+ public:
+  std::unique_ptr<queue::membership> membership;
+};
+
+class broker_conformance : public testing::TestWithParam<broker_factory> {
+ protected:
+  using texts = std::vector<std::string>;
+
+  void SetUp() override {
+    if (const auto reason = GetParam().why_not()) GTEST_SKIP() << *reason;
+    name_ = unique_name();
+    broker_ = make("first");
+    ASSERT_NE(broker_, nullptr);
+    const auto made = broker_->ensure_stream(name_, 3);
+    ASSERT_TRUE(made.has_value()) << made.error().message;
+    ASSERT_EQ(*made, 3U);
   }
-  std::map<std::string, std::size_t> next;
-  for (const auto& each : broker_reading(*broker_, part(0)).take(processes * count, 50)) {
-    ASSERT_EQ(each.what.value, std::to_string(next[each.what.key]++));
+  void TearDown() override {
+    if (stopped_) start_server();
+    if (broker_ != nullptr) broker_->delete_stream(name_);
   }
-  for (std::thread& thread : threads) thread.join();
-}
 
-TEST_P(broker_conformance, KeepsPartitionsApart) {
-  append(*broker_, part(0), numbered(1, 2));
-  append(*broker_, part(1), numbered(3, 3));
-  append(*broker_, part(2), numbered(4, 6));
-  EXPECT_EQ(broker_reading(*broker_, part(0)).values(2), number_texts(1, 2));
-  EXPECT_EQ(broker_reading(*broker_, part(1)).values(1), number_texts(3, 3));
-  EXPECT_EQ(broker_reading(*broker_, part(2)).values(3), number_texts(4, 6));
-}
-
-TEST_P(broker_conformance, AnAnswerMayAppendAgain) {
-  constexpr std::size_t count = 300;
-  std::promise<void> over;
-  std::function<void(std::size_t)> go_on = [&](std::size_t number) {
-    const auto taken = broker_->append(part(0), numbered(number, number), [&, number](const auto& outcome) {
-      EXPECT_TRUE(outcome.has_value());
-      if (number == count) return over.set_value();
-      go_on(number + 1);
-    });
-    EXPECT_TRUE(taken.has_value());
-  };
-  go_on(1);
-  over.get_future().wait();
-  EXPECT_EQ(broker_reading(*broker_, part(0)).values(count), number_texts(1, count));
-}
-
-TEST_P(broker_conformance, NeedsNobodyToTell) {
-  ASSERT_TRUE(broker_->append(part(0), numbered(1, 1), nullptr).has_value());
-  EXPECT_EQ(broker_reading(*broker_, part(0)).values(1), number_texts(1, 1));
-}
-
-TEST_P(broker_conformance, FlushWaitsForAllAnswers) {
-  std::atomic<int> answers = 0;
-  for (std::size_t i = 0; i < 100; ++i) {
-    ASSERT_TRUE(broker_->append(part(i % 3), numbered(i, i), [&](const auto&) { ++answers; }).has_value());
+  static std::string unique_name() {
+    static std::atomic<unsigned> count = 0;
+    std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::replace_if(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '-');
+    return name.substr(0, 80) + "-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
   }
-  EXPECT_TRUE(broker_->flush(a_long_time));
-  EXPECT_EQ(answers, 100);
-}
 
-TEST_P(broker_conformance, CarriesKeysHeadersAndAnyBytes) {
-  const std::string zeros("\0a\r\n\0\xff{}$-1\r\n", 13);
-  std::vector<queue::record> records;
-  records.push_back({"key", "value", {{"a", "1"}, {"b", ""}, {"a", "2"}}});
-  records.push_back({zeros, zeros, {{"zeros", zeros}}});
-  records.push_back({"", "", {}});
-  records.push_back({"", std::string(1'000'000, '\0'), {}});
-  append(*broker_, part(0), records);
-  const auto read = broker_reading(*broker_, part(0)).take(records.size());
-  ASSERT_EQ(read.size(), records.size());
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    EXPECT_EQ(read[i].what.key, records[i].key) << i;
-    EXPECT_TRUE(read[i].what.value == records[i].value) << i;
-    EXPECT_EQ(read[i].what.headers, records[i].headers) << i;
+  std::unique_ptr<queue::broker> make(const std::string& process, const broker_settings& settings = {}) const {
+    return GetParam().make(process, settings);
   }
-}
-
-TEST_P(broker_conformance, TakesTheLargestRecordAndNoneThatIsLarger) {
-  const std::size_t most = broker_->max_record_bytes();
-  ASSERT_GE(most, 1'000'000U);
-  const auto sized = [](std::size_t bytes) {
-    return queue::record{"key", std::string(bytes - 3 - 4, 'x'), {{"ab", "cd"}}};
-  };
-  bool called = false;
-  const auto refused = broker_->append(part(0), {{"", "small"}, sized(most + 1)}, [&](const auto&) { called = true; });
-  EXPECT_EQ(code(refused), queue::broker_errc::too_large);
-  append(*broker_, part(0), {sized(most)});
-  EXPECT_FALSE(called);
-  const auto read = broker_reading(*broker_, part(0)).take(1);
-  ASSERT_EQ(read.size(), 1U);
-  EXPECT_EQ(read[0].what.key, "key") << "a part of what was refused was written";
-}
-
-TEST_P(broker_conformance, RefusesALowerFenceThanThePartitionHasSeen) {
-  append(*broker_, part(0), numbered(1, 1), 7);
-  const auto other = make("second");
-  append(*other, part(0), numbered(2, 2), 9);
-  const auto late = start_append(*broker_, part(0), numbered(3, 3), 8).get();
-  append(*broker_, part(0), numbered(4, 4), 9);
-  append(*broker_, part(0), numbered(5, 5));
-  append(*broker_, part(1), numbered(6, 6), 1);
-  if (!GetParam().fences) {
-    EXPECT_TRUE(late.has_value());
-    return;
+  void stop_server() {
+    GetParam().stop_server();
+    stopped_ = true;
   }
-  EXPECT_EQ(code(late), queue::broker_errc::refused);
-  EXPECT_EQ(broker_reading(*broker_, part(0)).values(4), (texts{"1", "2", "4", "5"}));
-}
-
-// --- Reading
-
-TEST_P(broker_conformance, ReadsFromAnyPosition) {
-  append(1, 9);
-  const auto all = broker_reading(*broker_, part(0)).take(9);
-  ASSERT_EQ(all.size(), 9U);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    broker_reading reading(*broker_, part(0), {.after = all[i].at});
-    append(*broker_, part(0), {{"", "end"}});
-    EXPECT_EQ(reading.values(1), texts{i + 1 < all.size() ? all[i + 1].what.value : "end"});
+  void start_server() {
+    GetParam().start_server();
+    stopped_ = false;
   }
-}
+  bool cannot_stop_server() const { return !GetParam().stop_server; }
 
-TEST_P(broker_conformance, ReadersDoNotTakeFromEachOther) {
-  append(1, 5);
-  broker_reading one(*broker_, part(0));
-  broker_reading other(*broker_, part(0));
-  EXPECT_EQ(one.values(5), number_texts(1, 5));
-  EXPECT_EQ(other.values(5), number_texts(1, 5));
-  EXPECT_EQ(broker_reading(*make("second"), part(0)).values(5), number_texts(1, 5));
-}
+  queue::stream_partition part(std::uint32_t partition) const { return {name_, partition}; }
 
-TEST_P(broker_conformance, ANewProcessReadsOnWhereTheOldOneWas) {
-  const queue::position handled = append(1, 4);
-  append(5, 9);
-  broker_.reset();
-  broker_ = make("after the crash");
-  broker_reading reading(*broker_, part(0), {.after = handled});
-  EXPECT_EQ(reading.values(5), number_texts(5, 9));
-  append(10, 11);
-  EXPECT_EQ(reading.values(2), number_texts(10, 11));
-}
-
-TEST_P(broker_conformance, PollsNoMoreThanItIsAskedFor) {
-  append(1, 10);
-  broker_reading reading(*broker_, part(0));
-  reading.wait_for_call();
-  std::vector<queue::stored_record> records;
-  EXPECT_LE(reading.reader->poll(records, 3).value(), 3U);
-  while (records.size() < 10) {
-    const std::size_t before = records.size();
-    EXPECT_LE(reading.reader->poll(records, 2).value(), 2U);
-    if (records.size() == before) reading.wait_for_call();
-    EXPECT_LE(records.size(), before + 2);
+  static std::vector<queue::record> numbered(std::size_t from, std::size_t through) {
+    std::vector<queue::record> records;
+    for (; from <= through; ++from) records.push_back({"", std::to_string(from)});
+    return records;
   }
-}
-
-TEST_P(broker_conformance, CallsAtFirstWhenThereIsSomething) {
-  append(1, 1);
-  broker_reading reading(*broker_, part(0));
-  reading.wait_for_call();
-  EXPECT_EQ(reading.values(1), number_texts(1, 1));
-}
-
-TEST_P(broker_conformance, CallsAtFirstWhenSomethingComes) {
-  broker_reading reading(*broker_, part(0));
-  append(1, 1);
-  reading.wait_for_call();
-  EXPECT_EQ(reading.values(1), number_texts(1, 1));
-}
-
-TEST_P(broker_conformance, CallsOnceBetweenTwoEmptyPolls) {
-  broker_reading reading(*broker_, part(0));
-  broker_reading witness(*broker_, part(0));  // what it has seen had its chance to be told to the other, too
-  append(1, 3);
-  reading.wait_for_call();
-  append(4, 6);
-  witness.take(6);
-  EXPECT_EQ(reading.calls(), 1);
-  EXPECT_EQ(reading.take(6).size(), 6U);
-  std::vector<queue::stored_record> none;
-  const int before = reading.calls();
-  ASSERT_EQ(reading.reader->poll(none, 1).value(), 0U);
-  append(7, 8);
-  reading.wait_for_call();
-  append(9, 9);
-  witness.take(3);
-  EXPECT_LE(reading.calls(), before + 1);
-  EXPECT_EQ(reading.values(3), number_texts(7, 9));
-}
-
-TEST_P(broker_conformance, LosesNoWakeUp) {
-  constexpr std::size_t count = 500;
-  broker_reading reading(*broker_, part(0));
-  for (std::size_t i = 1; i <= count; ++i) {
-    start_append(*broker_, part(0), numbered(i, i));
-    ASSERT_EQ(reading.values(1), number_texts(i, i));
+  static texts number_texts(std::size_t from, std::size_t through) {
+    texts list;
+    for (; from <= through; ++from) list.push_back(std::to_string(from));
+    return list;
   }
-}
 
-TEST_P(broker_conformance, ReadsFarMoreThanItReadsAhead) {
-  constexpr std::size_t count = 100;
-  constexpr std::size_t size = 20'000;
-  constexpr std::size_t ahead = 50'000;
-  for (std::size_t i = 1; i <= count; ++i) {
-    start_append(*broker_, part(0), {{std::to_string(i), std::string(size, 'x')}});
+  using answer = std::future<queue::broker_result<queue::position>>;
+
+  static answer start_append(queue::broker& by, const queue::stream_partition& to, std::vector<queue::record> records,
+                             std::uint64_t fence = 0) {
+    auto told = std::make_shared<std::promise<queue::broker_result<queue::position>>>();
+    answer later = told->get_future();
+    const auto taken = by.append(
+        to, std::move(records), [told](queue::broker_result<queue::position> outcome) { told->set_value(std::move(outcome)); },
+        fence);
+    if (!taken) told->set_value(unexpected(taken.error()));
+    return later;
   }
-  ASSERT_TRUE(broker_->flush(a_long_time));
-  broker_reading reading(*broker_, part(0), {.prefetch_bytes = ahead});
-  broker_reading witness(*broker_, part(0));
-  witness.take(count);
-  if (GetParam().buffered_bytes) {
-    EXPECT_LE(GetParam().buffered_bytes(*reading.reader), ahead + size + 1'000);
+  /// The position of the last one; 0 where it failed.
+  static queue::position append(queue::broker& by, const queue::stream_partition& to, std::vector<queue::record> records,
+                                std::uint64_t fence = 0) {
+    const auto outcome = start_append(by, to, std::move(records), fence).get();
+    EXPECT_TRUE(outcome.has_value()) << outcome.error().message;
+    return outcome.value_or(0);
   }
-  const auto records = reading.take(count, 7);
-  ASSERT_EQ(records.size(), count);
-  for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(records[i].what.key, std::to_string(i + 1));
-}
+  queue::position append(std::size_t from, std::size_t through) { return append(*broker_, part(0), numbered(from, through)); }
 
-TEST_P(broker_conformance, AReaderThatDoesNotPollHoldsUpNoOther) {
-  broker_reading lazy(*broker_, part(0), {.prefetch_bytes = 1});
-  broker_reading other(*broker_, part(1));
-  for (std::size_t i = 1; i <= 50; ++i) {
-    start_append(*broker_, part(0), {{"", std::string(10'000, 'x')}});
-    start_append(*broker_, part(1), numbered(i, i));
+  /// Nothing where it succeeded.
+  template <class T>
+  static std::optional<queue::broker_errc> code(const queue::broker_result<T>& outcome) {
+    if (outcome) return std::nullopt;
+    EXPECT_FALSE(outcome.error().message.empty());
+    return outcome.error().code;
   }
-  EXPECT_EQ(other.values(50), number_texts(1, 50));
-  EXPECT_EQ(lazy.take(50).size(), 50U);
-}
 
-TEST_P(broker_conformance, CallsNoReaderThatIsDestroyed) {
-  auto reading = std::make_unique<broker_reading>(*broker_, part(0));
-  broker_reading witness(*broker_, part(0));
-  std::atomic<int> calls = 0;
-  auto reader = broker_->read(part(0), {}, [&] { ++calls; }).value();
-  reader.reset();
-  const int before = calls;
-  append(1, 3);
-  witness.take(3);
-  EXPECT_EQ(calls, before);
-}
-
-TEST_P(broker_conformance, DestroyingAReaderWaitsForACallThatRuns) {
-  permits in_call;
-  permits go_on;
-  std::atomic<bool> call_over = false;
-  auto reader = broker_->read(part(0), {}, [&] {
-    in_call.release();
-    go_on.acquire();
-    call_over = true;
-  });
-  ASSERT_TRUE(reader.has_value());
-  std::thread writer([&] { append(1, 1); });
-  in_call.acquire();
-  std::thread destroyer([&] {
-    reader->reset();
-    EXPECT_TRUE(call_over);
-  });
-  go_on.release();
-  destroyer.join();
-  writer.join();
-}
-
-// --- What is not there any more
-
-TEST_P(broker_conformance, TellsTheBounds) {
-  const auto empty = broker_->bounds(part(0));
-  ASSERT_TRUE(empty.has_value()) << empty.error().message;
-  EXPECT_EQ(empty->last, 0U);
-  const queue::position first = append(1, 1);
-  EXPECT_LE(empty->first, first);
-  const queue::position last = append(2, 5);
-  const auto bounds = broker_->bounds(part(0));
-  ASSERT_TRUE(bounds.has_value());
-  EXPECT_EQ(bounds->first, first);
-  EXPECT_EQ(bounds->last, last);
-}
-
-TEST_P(broker_conformance, GivesUpWhatIsTrimmedAndNothingMore) {
-  append(1, 3);
-  const queue::position through = append(4, 4);
-  append(5, 8);
-  ASSERT_TRUE(broker_->trim(part(0), through).has_value());
-  EXPECT_EQ(broker_reading(*broker_, part(0), {.after = through}).values(4), number_texts(5, 8));
-  broker_reading early(*broker_, part(0));
-  if (GetParam().trims_exactly) {
-    EXPECT_EQ(broker_->bounds(part(0)).value().first, through + 1);
-    ASSERT_TRUE(early.failure.has_value());
+  queue::membership_options member_options(const std::string& id) const {
+    return {.group = name_, .member_id = id, .description = id + " says hello", .session_timeout = a_long_time};
   }
-  if (early.failure) {
-    EXPECT_EQ(early.failure->code, queue::broker_errc::trimmed);
-  } else {
-    EXPECT_EQ(early.values(8), number_texts(1, 8));
-  }
-}
 
-TEST_P(broker_conformance, NeverReadsOverAGapThatATrimMade) {
-  constexpr std::size_t count = 60;
-  broker_reading slow(*broker_, part(0), {.prefetch_bytes = 1});
-  queue::position through = 0;
-  for (std::size_t i = 1; i <= count; ++i) {
-    const queue::position at = append(*broker_, part(0), {{std::to_string(i), std::string(5'000, 'x')}});
-    if (i == count - 10) through = at;
-  }
-  ASSERT_TRUE(broker_->trim(part(0), through).has_value());
-  const auto records = slow.take(count);
-  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_EQ(records[i].what.key, std::to_string(i + 1));
-  if (GetParam().trims_exactly) {
-    ASSERT_LT(records.size(), count);
-  }
-  if (records.size() < count) {
-    EXPECT_EQ(slow.failure->code, queue::broker_errc::trimmed);
-  }
-}
+  static constexpr std::chrono::milliseconds a_long_time{600'000};  // so that what happens does not happen because it passed
 
-TEST_P(broker_conformance, GoesOnWithItsPositionsWhenAllIsTrimmed) {
-  const queue::position last = append(1, 5);
-  ASSERT_TRUE(broker_->trim(part(0), last).has_value());
-  const auto bounds = make("second")->bounds(part(0));
-  ASSERT_TRUE(bounds.has_value());
-  EXPECT_EQ(bounds->last, last);
-  EXPECT_LE(bounds->first, last + 1);
-  broker_reading reading(*broker_, part(0), {.after = last});
-  EXPECT_GT(append(6, 6), last);
-  EXPECT_EQ(reading.values(1), number_texts(6, 6));
-}
-
-TEST_P(broker_conformance, TrimsNothingElse) {
-  append(*broker_, part(0), numbered(1, 3));
-  append(*broker_, part(1), numbered(4, 6));
-  ASSERT_TRUE(broker_->trim(part(0), 1'000'000).has_value());
-  EXPECT_EQ(broker_reading(*broker_, part(1)).values(3), number_texts(4, 6));
-}
-
-TEST_P(broker_conformance, RefusesToReadBehindTheEnd) {
-  const queue::position last = append(1, 3);
-  EXPECT_EQ(code(broker_->read(part(0), {.after = last + 1}, [] {})), queue::broker_errc::regressed);
-  EXPECT_TRUE(broker_->read(part(0), {.after = last}, [] {}).has_value());
-}
-
-TEST_P(broker_conformance, ALiveReaderNoticesThatTheStreamIsAnotherOne) {
-  if (!GetParam().sees_deletion) GTEST_SKIP() << GetParam().name << " can't tell a stream from its successor";
-  append(1, 3);
-  broker_reading reading(*broker_, part(0));
-  EXPECT_EQ(reading.take(3).size(), 3U);
-  const auto other = make("second");
-  ASSERT_TRUE(other->delete_stream(name_).has_value());
-  ASSERT_TRUE(other->ensure_stream(name_, 3).has_value());
-  append(*other, part(0), numbered(1, 5));
-  EXPECT_EQ(reading.take_end(), queue::broker_errc::regressed);
-  EXPECT_EQ(broker_reading(*broker_, part(0)).values(5), number_texts(1, 5));
-}
+  std::string name_;  // of the stream and of the group
+  std::unique_ptr<queue::broker> broker_;
+  bool stopped_ = false;
+};
 
 }  // namespace evermill::tests

@@ -277,7 +277,8 @@ class server final : public memory_server {
 
 class memory_reader final : public stream_reader {
  public:
-  memory_reader(std::shared_ptr<server> at, std::shared_ptr<reader_state> state) : at_(std::move(at)), state_(std::move(state)) {}
+  memory_reader(std::shared_ptr<server> at, std::shared_ptr<reader_state> state)
+      : at_(std::move(at)), state_(std::move(state)) {}
 
   ~memory_reader() override {
     std::unique_lock lock(at_->mutex);

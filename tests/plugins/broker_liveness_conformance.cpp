@@ -1,14 +1,15 @@
-// The part of broker_conformance.hpp that is about who is there: members, a server that goes away, a broker that is closed.
-#pragma once
+// The part of the suite that is about who is there: members, a server that goes away, a broker that is closed. See
+// broker_conformance.hpp.
+#include "tests/plugins/broker_conformance.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include "tests/plugins/broker_suite.hpp"
 
 namespace evermill::tests {
 
