@@ -14,7 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 
 // Redis tells a waiting reader of new records, but not that a stream was deleted or trimmed: that is looked after so often.
-constexpr milliseconds look_every{1'000};
+constexpr milliseconds look_for_loss_every{1'000};
 constexpr milliseconds look_every_without_interrupt{100};
 constexpr std::size_t max_fetch_bytes = 1024 * 1024;  // a script holds up the whole server
 constexpr std::size_t max_fetches_at_once = 64;
@@ -240,7 +240,7 @@ void redis_reader_thread::end(redis_reading& of, broker_error why) {
 }
 
 bool redis_reader_thread::wait_for_more(const readings& from) {
-  const milliseconds limit = cannot_interrupt_ ? look_every_without_interrupt : look_every;
+  const milliseconds limit = cannot_interrupt_ ? look_every_without_interrupt : look_for_loss_every;
   const std::string block = std::to_string(limit.count());
   redis_connection::words command{"XREAD", "COUNT", "1", "BLOCK", block, "STREAMS"};
   std::vector<std::string> ids;
