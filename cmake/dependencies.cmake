@@ -12,6 +12,7 @@ find_package(PkgConfig REQUIRED)
 find_path(VALIJSON_INCLUDE_DIR valijson/validator.hpp REQUIRED)  # headers only, for engine/answer_check.cpp
 pkg_check_modules(tcmalloc REQUIRED IMPORTED_TARGET libtcmalloc_minimal)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)
 
 # ThreadSanitizer takes what it can't see for races: every message would be one.
 if(EVERMILL_SANITIZE MATCHES "thread")
