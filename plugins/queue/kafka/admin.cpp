@@ -14,8 +14,7 @@ using delete_topic_handle = std::unique_ptr<rd_kafka_DeleteTopic_t, destroyed_by
 using delete_records_handle = std::unique_ptr<rd_kafka_DeleteRecords_t, destroyed_by<rd_kafka_DeleteRecords_destroy>>;
 using resource_handle = std::unique_ptr<rd_kafka_ConfigResource_t, destroyed_by<rd_kafka_ConfigResource_destroy>>;
 
-constexpr milliseconds limit{15'000};         // of a whole operation
-constexpr milliseconds request_limit{5'000};  // of one request in it
+constexpr milliseconds longest_request{5'000};
 constexpr milliseconds slice{200};            // until it is looked whether it was closed
 constexpr milliseconds first_pause{20};
 constexpr milliseconds longest_pause{500};
@@ -48,6 +47,8 @@ broker_result<std::unique_ptr<admin>> admin::open(const settings& with, dispatch
   return std::unique_ptr<admin>(new admin(with, served_client::make(std::move(*opened), by)));
 }
 
+milliseconds admin::request_limit() const { return std::min(settings_.operation_timeout, longest_request); }
+
 void admin::close() {
   std::lock_guard lock(mutex_);
   closed_ = true;
@@ -68,7 +69,7 @@ bool admin::pause(milliseconds how_long) {
 
 template <class T, class Try>
 broker_result<T> admin::repeat(const std::string& what, Try&& once) {
-  const auto deadline = clock::now() + limit;
+  const auto deadline = clock::now() + settings_.operation_timeout;
   for (milliseconds wait = first_pause;; wait = std::min(2 * wait, longest_pause)) {
     if (auto closed = why_closed(what)) return unexpected(std::move(*closed));
     attempt<T> tried = once();
@@ -82,7 +83,7 @@ std::map<std::string, admin::shape> admin::shapes(const std::optional<std::strin
   topic_handle only;
   if (topic) only.reset(rd_kafka_topic_new(client_->handle(), topic->c_str(), nullptr));
   const rd_kafka_metadata_t* answer = nullptr;
-  code = rd_kafka_metadata(client_->handle(), topic ? 0 : 1, only.get(), &answer, static_cast<int>(request_limit.count()));
+  code = rd_kafka_metadata(client_->handle(), topic ? 0 : 1, only.get(), &answer, static_cast<int>(request_limit().count()));
   std::map<std::string, shape> found;
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return found;
   const metadata_handle kept(answer);
@@ -127,13 +128,13 @@ event_handle admin::answer(rd_kafka_admin_op_t kind,
                            rd_kafka_resp_err_t& code) {
   std::array<char, 256> why{};
   const options_handle options(rd_kafka_AdminOptions_new(client_->handle(), kind));
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), static_cast<int>(request_limit.count()), why.data(), why.size());
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), static_cast<int>(request_limit().count()), why.data(), why.size());
   if (kind != RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS) {
-    rd_kafka_AdminOptions_set_operation_timeout(options.get(), static_cast<int>(request_limit.count()), why.data(), why.size());
+    rd_kafka_AdminOptions_set_operation_timeout(options.get(), static_cast<int>(request_limit().count()), why.data(), why.size());
   }
   const queue_handle replies(rd_kafka_queue_new(client_->handle()));
   ask(options.get(), replies.get());
-  const auto deadline = clock::now() + 2 * request_limit;
+  const auto deadline = clock::now() + 2 * request_limit();
   while (clock::now() < deadline && !why_closed({})) {
     event_handle got(rd_kafka_queue_poll(replies.get(), static_cast<int>(slice.count())));
     if (!got) continue;
@@ -172,7 +173,7 @@ std::optional<admin::configs> admin::describe(rd_kafka_ResourceType_t type, cons
 
 /// Those of the server that answers as the controller does: settings of one server that differ from the others' are not seen.
 std::optional<admin::configs> admin::server_configs(rd_kafka_resp_err_t& code) {
-  const int id = rd_kafka_controllerid(client_->handle(), static_cast<int>(request_limit.count()));
+  const int id = rd_kafka_controllerid(client_->handle(), static_cast<int>(request_limit().count()));
   if (id < 0) {
     code = RD_KAFKA_RESP_ERR__TIMED_OUT;
     return std::nullopt;
@@ -300,7 +301,7 @@ broker_result<stream_bounds> admin::bounds(const std::string& topic, std::uint32
     if (partition >= **found.outcome) {
       return {unexpected(client_->get().error(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, what))};
     }
-    broker_result<stream_bounds> read = bounds_once(topic, partition, request_limit);
+    broker_result<stream_bounds> read = bounds_once(topic, partition, request_limit());
     if (!read && read.error().code == broker_errc::unavailable) return {std::nullopt, RD_KAFKA_RESP_ERR__TIMED_OUT};
     return {std::move(read)};
   });

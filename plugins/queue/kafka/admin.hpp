@@ -52,6 +52,7 @@ class admin {
 
   admin(const settings& with, std::shared_ptr<served_client> by) : settings_(with), client_(std::move(by)) {}
 
+  std::chrono::milliseconds request_limit() const;  // of one request in an operation
   template <class T, class Try>
   broker_result<T> repeat(const std::string& what, Try&& once);
   bool pause(std::chrono::milliseconds how_long);

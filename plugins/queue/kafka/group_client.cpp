@@ -12,7 +12,8 @@ using std::chrono::milliseconds;
 using clock = std::chrono::steady_clock;
 using message_handle = std::unique_ptr<rd_kafka_message_t, destroyed_by<rd_kafka_message_destroy>>;
 
-constexpr milliseconds longest_heartbeat{1000};
+constexpr milliseconds longest_heartbeat{500};
+constexpr milliseconds least_poll_interval{30'000};
 constexpr milliseconds longest_question{5000};
 constexpr milliseconds leaving_limit{3000};
 
@@ -35,7 +36,7 @@ broker_result<std::unique_ptr<group_client>> group_client::open(const settings& 
                          {"group.id", made->group_},
                          {"session.timeout.ms", std::to_string(options.session_timeout.count())},
                          {"heartbeat.interval.ms", std::to_string(heartbeat.count())},
-                         {"max.poll.interval.ms", "86400000"},
+                         {"max.poll.interval.ms", std::to_string(std::max(options.session_timeout, least_poll_interval).count())},
                          {"partition.assignment.strategy", "cooperative-sticky"},
                          {"enable.auto.commit", "false"},
                          {"enable.auto.offset.store", "false"},

@@ -2,8 +2,10 @@
 
 #include <list>
 #include <mutex>
+#include <optional>
 #include <utility>
 
+#include "plugins/queue/broker_limits.hpp"
 #include "plugins/queue/kafka/membership.hpp"
 
 namespace evermill::queue {
@@ -119,10 +121,9 @@ class kafka_broker final : public broker {
   static constexpr std::uint32_t max_partitions = 100'000;
 
   std::optional<broker_error> why_no_stream(const std::string& stream) const {
-    if (is_topic_name(stream) && is_topic_name(settings_.topic(stream))) return std::nullopt;
-    return broker_error{broker_errc::invalid, address() + ": '" + stream +
-                                                  "' can't name a stream: that is made of a-z, A-Z, 0-9, '.', '_' and '-', and "
-                                                  "has with its prefix up to 249 of them"};
+    if (is_stream_name(stream)) return std::nullopt;
+    return broker_error{broker_errc::invalid,
+                        address() + ": '" + stream + "' can't name a stream: 1 to 200 of a-z, A-Z, 0-9, '.', '_' and '-' can"};
   }
 
   const settings settings_;

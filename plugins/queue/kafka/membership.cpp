@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "plugins/queue/broker_limits.hpp"
 #include "plugins/queue/kafka/group_client.hpp"
 
 namespace evermill::queue::kafka {
@@ -23,6 +24,7 @@ constexpr std::size_t max_description_bytes = 64 * 1024;
 constexpr std::size_t max_forgotten_descriptions = 256;
 constexpr milliseconds retry_pause{500};
 constexpr milliseconds look_again{50};  // while the group is being rearranged
+constexpr milliseconds longest_unwatched{1000};
 constexpr const char* group_header = "group";
 
 /// Descriptions are sent again whenever somebody joins: those of the dead need not stay.
@@ -101,7 +103,7 @@ class joined_group final : public group_membership {
       look();
       tell();
       publish();
-      if (!wait(std::min(next_look_, clock::now() + options_.session_timeout / 3))) break;
+      if (!wait(next_look_)) break;
     }
     publish_end();
     reader_.reset();
@@ -163,6 +165,8 @@ class joined_group final : public group_membership {
     std::erase_if(descriptions_, [&](const auto& each) { return !members_.contains(each.first); });
   }
 
+  milliseconds look_interval() const { return std::min(options_.session_timeout / 3, longest_unwatched); }
+
   /// Asks who is in the group, and takes the answer.
   void look() {
     const auto now = clock::now();
@@ -170,15 +174,21 @@ class joined_group final : public group_membership {
       if (seen->is_known) {
         last_seen_ = now;
         take(*seen);
-        next_look_ = now + (seen->is_stable ? options_.session_timeout / 3 : std::min(look_again, options_.session_timeout / 3));
+        next_look_ = now + (seen->is_stable ? look_interval() : std::min(look_again, look_interval()));
       } else {
-        next_look_ = now + std::min(retry_pause, options_.session_timeout / 3);
+        next_look_ = now + std::min(retry_pause, look_interval());
       }
     }
-    if (group_->take_rearranged()) next_look_ = now;
-    if (is_joined_ && now - last_seen_ > options_.session_timeout) give_up("the server was not heard of for too long");
-    if (now < next_look_) return;
-    if (group_->ask()) next_look_ = now + options_.session_timeout / 3;
+    if (group_->take_rearranged()) wants_look_ = true;
+    if (is_joined_ && is_server_away()) {
+      log_.warn({}, "kafka: member {} of group {}: the server was not heard of for the session timeout", options_.member_id,
+                options_.group);
+      is_joined_ = false;  // until it is back
+    }
+    if (is_joined_ && group_->is_other_life()) give_up();
+    if (now < next_look_ && !wants_look_) return;
+    if (group_->ask()) wants_look_ = false;  // else with the answer that is awaited
+    next_look_ = now + look_interval();
   }
 
   void take(const group_state& seen) {
@@ -194,16 +204,18 @@ class joined_group final : public group_membership {
     }
     if (is_lost_) return;
     const bool is_listed = members_.contains(options_.member_id);
-    if (is_joined_ && (!is_listed || group_->is_other_life())) return give_up("the group has gone on without it");
+    if (is_joined_ && !is_listed) return give_up();
     if (!is_joined_ && is_listed && seen.is_stable) {
       is_joined_ = true;
       group_->keep_life();
     }
   }
 
-  /// A member that was given up is not one again: others may have acted on its end.
-  void give_up(const std::string& why) {
-    log_.warn({}, "kafka: member {} of group {} counts as gone: {}", options_.member_id, options_.group, why);
+  bool is_server_away() const { return clock::now() - last_seen_ > options_.session_timeout; }
+
+  /// While the server was there, the others had reason to take this one for dead, and may have acted on it: for good.
+  void give_up() {
+    log_.warn({}, "kafka: member {} was given up by group {}: it was not heard of in time", options_.member_id, options_.group);
     is_joined_ = false;
     is_lost_ = true;
     group_->leave();
@@ -284,6 +296,7 @@ class joined_group final : public group_membership {
   std::map<std::string, std::string> descriptions_;
   bool is_joined_ = false;
   bool is_lost_ = false;
+  bool wants_look_ = false;
   clock::time_point last_seen_{};
   clock::time_point next_look_ = clock::now();
 
@@ -307,7 +320,7 @@ broker_result<std::shared_ptr<group_membership>> join_group(const membership_par
   const auto wrong = [&](const std::string& what) {
     return unexpected(broker_error{broker_errc::invalid, parts.with.address() + ": join group '" + options.group + "': " + what});
   };
-  if (!is_topic_name(options.group)) return wrong("a group's name is made of a-z, A-Z, 0-9, '.', '_' and '-'");
+  if (!is_stream_name(options.group)) return wrong("a group's name is 1 to 200 of a-z, A-Z, 0-9, '.', '_' and '-'");
   if (options.member_id.empty() || options.member_id.size() > 200) return wrong("a member's id has 1 to 200 bytes");
   if (options.description.size() > max_description_bytes) return wrong("a description has up to 64 KiB");
   if (options.session_timeout < milliseconds(1)) return wrong("the session timeout is not positive");

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "plugins/queue/broker_limits.hpp"
 
 namespace evermill::queue::kafka {
 namespace {
@@ -53,12 +54,6 @@ std::size_t given(const settings& in, std::string_view name, std::size_t otherwi
   return otherwise;
 }
 
-std::size_t counted_bytes(const record& of) {
-  std::size_t bytes = of.key.size() + of.value.size();
-  for (const auto& [name, value] : of.headers) bytes += name.size() + value.size();
-  return bytes;
-}
-
 }  // namespace
 
 broker_result<std::unique_ptr<producer>> producer::open(const settings& with, const log& to) {
@@ -102,7 +97,7 @@ broker_result<void> producer::append(const std::string& name, std::uint32_t part
   const std::string what = "append to " + name + "/" + std::to_string(partition);
   auto added = std::make_unique<batch>();
   for (const record& each : records) {
-    const std::size_t bytes = counted_bytes(each);
+    const std::size_t bytes = record_bytes(each);
     if (bytes > max_record_bytes_ || each.headers.size() * header_overhead_bytes > overhead_bytes / 2) {
       return unexpected(broker_error{broker_errc::too_large,
                                      settings_.address() + ": " + what + ": a record of " + std::to_string(bytes) +

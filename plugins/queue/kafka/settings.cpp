@@ -7,11 +7,13 @@
 #include <optional>
 #include <set>
 
+#include "plugins/queue/broker_limits.hpp"
+
 namespace evermill::queue::kafka {
 namespace {
 
 constexpr std::string_view scheme = "kafka://";
-constexpr std::size_t max_topic_bytes = 249;
+constexpr std::size_t max_prefix_bytes = 40;  // a topic's name has up to 249, of which a stream's takes 200
 
 unexpected<broker_error> wrong(std::string what) {
   return unexpected(broker_error{broker_errc::invalid, "Kafka address: " + std::move(what)});
@@ -111,8 +113,8 @@ broker_result<void> take_password(settings& into, broker_result<std::string> pas
 
 broker_result<void> take_option(settings& into, const std::string& name, std::string value) {
   if (name == "prefix") {
-    if (!is_topic_name(value) || value.size() > 100) {
-      return wrong("prefix is 1 to 100 of a-z, A-Z, 0-9, '.', '_' and '-', not '" + value + "'");
+    if (!is_stream_name(value) || value.size() > max_prefix_bytes) {
+      return wrong("prefix is 1 to 40 of a-z, A-Z, 0-9, '.', '_' and '-', not '" + value + "'");
     }
     into.prefix = std::move(value);
     return {};
@@ -121,6 +123,12 @@ broker_result<void> take_option(settings& into, const std::string& name, std::st
     const std::optional<int> factor = number(value, 1, 32767);
     if (!factor) return wrong("replication is a number from 1 on, not '" + value + "'");
     into.replication = *factor;
+    return {};
+  }
+  if (name == "operation-timeout-ms") {
+    const std::optional<int> limit = number(value, 1, 3'600'000);
+    if (!limit) return wrong("operation-timeout-ms is a number of milliseconds, up to an hour, not '" + value + "'");
+    into.operation_timeout = std::chrono::milliseconds(*limit);
     return {};
   }
   if (name == "password-file") return take_password(into, password_from_file(value), name);
@@ -147,13 +155,6 @@ std::string settings::masked(std::string text) const {
     }
   }
   return text;
-}
-
-bool is_topic_name(std::string_view name) {
-  if (name.empty() || name.size() > max_topic_bytes || name == "." || name == "..") return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-  });
 }
 
 broker_result<settings> parse_address(std::string_view address) {

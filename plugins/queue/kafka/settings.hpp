@@ -1,6 +1,7 @@
 // What the address of a Kafka broker says.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,7 @@ struct settings {
   std::string servers;  ///< host:port,host:port…
   std::string prefix = "evermill";
   int replication = -1;  ///< -1: the server's default
+  std::chrono::milliseconds operation_timeout{15'000};  ///< of what blocks
   properties given;      ///< librdkafka's, as they were given; may hold secrets
   std::vector<std::string> secrets{};
 
@@ -28,8 +30,5 @@ struct settings {
 
 /// Names and values of librdkafka's properties are not judged here.
 broker_result<settings> parse_address(std::string_view address);
-
-/// Kafka's rule for names of topics: letters, digits, '.', '_' and '-'.
-bool is_topic_name(std::string_view name);
 
 }  // namespace evermill::queue::kafka
