@@ -71,6 +71,7 @@ broker_factory kafka_factory() {
     if (settings.max_pending_bytes) {
       options += "&queue.buffering.max.kbytes=" + std::to_string(*settings.max_pending_bytes / 1024);
     }
+    if (const char* const more = std::getenv("EVERMILL_TEST_OPTIONS")) options += more;
     const char* const level = std::getenv("EVERMILL_TEST_LOG");
     auto made = queue::make_kafka_broker(kafka_service::shared().address(options),
                                          level != nullptr ? make_stderr_log(level) : log());

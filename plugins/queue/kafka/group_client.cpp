@@ -16,6 +16,7 @@ constexpr milliseconds longest_heartbeat{500};
 constexpr milliseconds least_poll_interval{30'000};
 constexpr milliseconds longest_question{5000};
 constexpr milliseconds leaving_limit{3000};
+constexpr int leaving_slice_ms = 10;
 
 void on_event(rd_kafka_t*, void* on_work) { (*static_cast<const std::function<void()>*>(on_work))(); }
 
@@ -24,7 +25,7 @@ void on_event(rd_kafka_t*, void* on_work) { (*static_cast<const std::function<vo
 broker_result<std::unique_ptr<group_client>> group_client::open(const settings& with, const membership_options& options,
                                                                 const std::string& topic, std::function<void()> on_work,
                                                                 const log& to) {
-  std::unique_ptr<group_client> made(new group_client(with.prefix + "." + options.group, topic, std::move(on_work), to));
+  std::unique_ptr<group_client> made(new group_client(with.prefix + "." + options.group, options.member_id, topic, std::move(on_work), to));
   // Members hear of each other with heartbeats: a third of a long session would be a long time to join.
   const milliseconds heartbeat = std::clamp(options.session_timeout / 3, milliseconds(1), longest_heartbeat);
   const properties defaults{{"socket.timeout.ms", "10000"},
@@ -144,12 +145,23 @@ std::optional<group_state> group_client::take_answer() {
 }
 
 void group_client::leave() {
-  if (std::exchange(has_left_, true)) return;
-  const error_handle failed(rd_kafka_consumer_close_queue(client_->handle(), events_.get()));
-  if (failed) return;
+  if (has_left_) return;
   const auto deadline = clock::now() + leaving_limit;
+  // Closing alone tells the server nothing when the member has no partition (librdkafka 2.0.2), and what is under way when the
+  // handle is destroyed is not sent: so it is looked until the server knows.
+  rd_kafka_unsubscribe(client_->handle());
+  for (bool is_listed = true; is_listed && clock::now() < deadline;) {
+    ask();
+    const message_handle ignored(rd_kafka_consumer_poll(client_->handle(), leaving_slice_ms));
+    const std::optional<group_state> seen = take_answer();
+    is_listed = !seen || !seen->is_known || seen->members.contains(member_);
+  }
+  has_left_ = true;
+  const queue_handle closing(rd_kafka_queue_new(client_->handle()));  // not the consumer's, which is forwarded to it
+  const error_handle failed(rd_kafka_consumer_close_queue(client_->handle(), closing.get()));
+  if (failed) return;
   while (rd_kafka_consumer_closed(client_->handle()) == 0 && clock::now() < deadline) {
-    const event_handle event(rd_kafka_queue_poll(events_.get(), 20));
+    const event_handle event(rd_kafka_queue_poll(closing.get(), leaving_slice_ms));
     if (event && rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_REBALANCE) {
       rebalance(rd_kafka_event_error(event.get()), rd_kafka_event_topic_partition_list(event.get()));
     }

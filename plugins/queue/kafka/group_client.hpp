@@ -47,13 +47,14 @@ class group_client {
   void leave();
 
  private:
-  group_client(std::string group, std::string topic, std::function<void()> on_work, const log& to)
-      : group_(std::move(group)), topic_(std::move(topic)), on_work_(std::move(on_work)), log_(to) {}
+  group_client(std::string group, std::string member, std::string topic, std::function<void()> on_work, const log& to)
+      : group_(std::move(group)), member_(std::move(member)), topic_(std::move(topic)), on_work_(std::move(on_work)), log_(to) {}
 
   std::string life() const;
   void rebalance(rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions);
 
   const std::string group_;
+  const std::string member_;
   const std::string topic_;
   const std::function<void()> on_work_;
   const log log_;

@@ -273,6 +273,8 @@ class joined_group final : public group_membership {
       }
       next.generation = view_.generation + 1;
       view_ = std::move(next);
+      log_.debug({}, "kafka: member {} of group {}: view {}: {} members, decided by '{}'{}", options_.member_id, options_.group,
+                 view_.generation, view_.members.size(), view_.coordinator, view_.joined ? "" : ", not joined");
       if (!is_looked_at_ || ending_ || !on_change_) return;
       is_looked_at_ = false;
       call = on_change_;
