@@ -39,10 +39,10 @@ TEST(KafkaAddress, TakesServersAndOptions) {
 
 TEST(KafkaAddress, RefusesWhatIsNone) {
   for (const char* const address :
-       {"", "redis://h:1", "kafka://", "kafka://:9092", "kafka://h:0", "kafka://h:65536", "kafka://h:x", "kafka://h:", "kafka://h,",
-        "kafka://a b:1", "kafka://[::1:9092", "kafka://h?prefix", "kafka://h?=1", "kafka://h?prefix=", "kafka://h?prefix=a/b",
-        "kafka://h?replication=0", "kafka://h?replication=many", "kafka://h?client.id=%4", "kafka://h?client.id=%zz",
-        "kafka://h?client.id=a&client.id=b", "kafka://h?operation-timeout-ms=0"}) {
+       {"", "redis://h:1", "kafka://", "kafka://:9092", "kafka://h:0", "kafka://h:65536", "kafka://h:x", "kafka://h:",
+        "kafka://h,", "kafka://a b:1", "kafka://[::1:9092", "kafka://h?prefix", "kafka://h?=1", "kafka://h?prefix=",
+        "kafka://h?prefix=a/b", "kafka://h?replication=0", "kafka://h?replication=many", "kafka://h?client.id=%4",
+        "kafka://h?client.id=%zz", "kafka://h?client.id=a&client.id=b", "kafka://h?operation-timeout-ms=0"}) {
     EXPECT_FALSE(refusal(address).empty());
   }
 }

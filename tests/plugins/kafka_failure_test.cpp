@@ -129,7 +129,8 @@ TEST_F(KafkaFailure, AProducerThatCanNotGoOnIsReplaced) {
   const auto producer = queue::kafka::producer::open(with, log()).value();
   const auto write = [&](const char* text) {
     std::promise<queue::broker_result<queue::position>> told;
-    const auto taken = producer->append("tests." + stream_, 0, {{"", text}}, [&](const auto& outcome) { told.set_value(outcome); });
+    const auto taken = producer->append("tests." + stream_, 0, {{"", text}},
+                                        [&](const auto& outcome) { told.set_value(outcome); });
     if (!taken) return queue::broker_result<queue::position>(unexpected(taken.error()));
     return told.get_future().get();
   };
@@ -163,7 +164,8 @@ class member_process {
     pid_ = ::fork();
     if (pid_ == 0) {
       ::dup2(from[1], STDOUT_FILENO);
-      ::execl("/proc/self/exe", "kafka_tests", "--member", address.c_str(), group.c_str(), id.c_str(), session.c_str(), nullptr);
+      ::execl("/proc/self/exe", "kafka_tests", "--member", address.c_str(), group.c_str(), id.c_str(), session.c_str(),
+              nullptr);
       ::_exit(127);
     }
     ::close(from[1]);
@@ -210,6 +212,10 @@ TEST(KafkaCluster, LosesNothingAcknowledgedWhenAServerIsKilledUnderAppends) {
   ASSERT_TRUE(durability.has_value()) << durability.error().message;
   EXPECT_TRUE(durability->survives_power_cut) << durability->reason;
 
+  const auto other = connect(cluster.address());
+  broker_member member(*broker, {.group = "processes", .member_id = "a"});
+  member.wait_for_coordinator("a");
+
   constexpr std::size_t per_kill = 3'000;
   std::vector<answer> answers;
   std::vector<queue::position> told;
@@ -225,6 +231,10 @@ TEST(KafkaCluster, LosesNothingAcknowledgedWhenAServerIsKilledUnderAppends) {
       ASSERT_TRUE(outcome.has_value()) << outcome.error().message;
       told.push_back(*outcome);
     }
+    const std::string id = "joins while server " + std::to_string(server) + " is away";
+    broker_member guest(*other, {.group = "processes", .member_id = id});
+    guest.wait_for_members({"a", id});
+    member.wait_for_members({"a", id});
     cluster.up(server);
   }
   const auto records = reading.take(told.size());

@@ -34,8 +34,10 @@ int be_member(const char* address, const char* group, const char* id, const char
   const auto broker = queue::make_kafka_broker(address);
   if (!broker) return 2;
   permits changed;
-  const queue::membership_options options{
-      .group = group, .member_id = id, .description = id, .session_timeout = std::chrono::milliseconds(std::atoi(milliseconds))};
+  const queue::membership_options options{.group = group,
+                                          .member_id = id,
+                                          .description = id,
+                                          .session_timeout = std::chrono::milliseconds(std::atoi(milliseconds))};
   const auto joined = (*broker)->join(options, [&] { changed.release(); });
   if (!joined) return 2;
   while (!(*joined)->view().joined) changed.acquire();

@@ -128,9 +128,10 @@ event_handle admin::answer(rd_kafka_admin_op_t kind,
                            rd_kafka_resp_err_t& code) {
   std::array<char, 256> why{};
   const options_handle options(rd_kafka_AdminOptions_new(client_->handle(), kind));
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), static_cast<int>(request_limit().count()), why.data(), why.size());
+  const int limit_ms = static_cast<int>(request_limit().count());
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), limit_ms, why.data(), why.size());
   if (kind != RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS) {
-    rd_kafka_AdminOptions_set_operation_timeout(options.get(), static_cast<int>(request_limit().count()), why.data(), why.size());
+    rd_kafka_AdminOptions_set_operation_timeout(options.get(), limit_ms, why.data(), why.size());
   }
   const queue_handle replies(rd_kafka_queue_new(client_->handle()));
   ask(options.get(), replies.get());
@@ -145,7 +146,8 @@ event_handle admin::answer(rd_kafka_admin_op_t kind,
   return nullptr;
 }
 
-std::optional<admin::configs> admin::describe(rd_kafka_ResourceType_t type, const std::string& name, rd_kafka_resp_err_t& code) {
+std::optional<admin::configs> admin::describe(rd_kafka_ResourceType_t type, const std::string& name,
+                                              rd_kafka_resp_err_t& code) {
   const resource_handle resource(rd_kafka_ConfigResource_new(type, name.c_str()));
   rd_kafka_ConfigResource_t* asked = resource.get();
   const event_handle got = answer(
@@ -181,7 +183,8 @@ std::optional<admin::configs> admin::server_configs(rd_kafka_resp_err_t& code) {
   return describe(RD_KAFKA_RESOURCE_BROKER, std::to_string(id), code);
 }
 
-rd_kafka_resp_err_t admin::create(const std::string& topic, std::uint32_t partitions, const configs& more, std::string& detail) {
+rd_kafka_resp_err_t admin::create(const std::string& topic, std::uint32_t partitions, const configs& more,
+                                  std::string& detail) {
   int replication = settings_.replication;
   rd_kafka_resp_err_t code{};
   if (replication < 0) {
@@ -354,7 +357,7 @@ broker_result<broker_durability> admin::durability() {
                                name + ": " + std::to_string(replicas) + " replicas, min.insync.replicas=" +
                                    std::to_string(in_sync) +
                                    ", unclean.leader.election.enable=" + (is_unclean ? "true" : "false") +
-                                   (flush == "1" ? ", each record is synced (flush.messages=1)" : ", records are synced later")};
+                                   (flush == "1" ? ", each record is synced (flush.messages=1)" : ", records sync later")};
     };
     const std::optional<configs> server = server_configs(code);
     if (!server) return failed();

@@ -156,7 +156,9 @@ void client::on_log(const rd_kafka_t* handle, int level, const char* facility, c
 void client::on_error(rd_kafka_t*, int code, const char* reason, void* self) {
   client& of = *static_cast<client*>(self);
   const std::string line = of.settings_.masked(reason != nullptr ? reason : "");
-  of.log_.warn({}, "kafka: {}: {}", rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code)), line);
+  const bool is_expected = is_transient(static_cast<rd_kafka_resp_err_t>(code));  // and is logged where it happens
+  of.log_.write(is_expected ? spdlog::level::debug : spdlog::level::warn, {}, "kafka: {}: {}",
+                rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code)), line);
   if (code == RD_KAFKA_RESP_ERR__FATAL) {
     if (of.on_.failed) of.on_.failed();
     return;

@@ -1,8 +1,9 @@
 #include "plugins/queue/kafka/group_client.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
+#include <cstdlib>
+#include <string_view>
 #include <utility>
 
 namespace evermill::queue::kafka {
@@ -14,9 +15,15 @@ using message_handle = std::unique_ptr<rd_kafka_message_t, destroyed_by<rd_kafka
 
 constexpr milliseconds longest_heartbeat{500};
 constexpr milliseconds least_poll_interval{30'000};
-constexpr milliseconds longest_question{5000};
+constexpr int look_limit_ms = 1000;
 constexpr milliseconds leaving_limit{3000};
 constexpr int leaving_slice_ms = 10;
+
+/// What a member was given: a version (2 bytes), the number of topics (4), and these.
+bool has_partition(const rd_kafka_group_member_info& member) {
+  const auto* const bytes = static_cast<const unsigned char*>(member.member_assignment);
+  return member.member_assignment_size >= 6 && (bytes[2] | bytes[3] | bytes[4] | bytes[5]) != 0;
+}
 
 void on_event(rd_kafka_t*, void* on_work) { (*static_cast<const std::function<void()>*>(on_work))(); }
 
@@ -25,7 +32,8 @@ void on_event(rd_kafka_t*, void* on_work) { (*static_cast<const std::function<vo
 broker_result<std::unique_ptr<group_client>> group_client::open(const settings& with, const membership_options& options,
                                                                 const std::string& topic, std::function<void()> on_work,
                                                                 const log& to) {
-  std::unique_ptr<group_client> made(new group_client(with.prefix + "." + options.group, options.member_id, topic, std::move(on_work), to));
+  std::unique_ptr<group_client> made(
+      new group_client(with.prefix + "." + options.group, options.member_id, topic, std::move(on_work), to));
   // Members hear of each other with heartbeats: a third of a long session would be a long time to join.
   const milliseconds heartbeat = std::clamp(options.session_timeout / 3, milliseconds(1), longest_heartbeat);
   const properties defaults{{"socket.timeout.ms", "10000"},
@@ -37,7 +45,8 @@ broker_result<std::unique_ptr<group_client>> group_client::open(const settings& 
                          {"group.id", made->group_},
                          {"session.timeout.ms", std::to_string(options.session_timeout.count())},
                          {"heartbeat.interval.ms", std::to_string(heartbeat.count())},
-                         {"max.poll.interval.ms", std::to_string(std::max(options.session_timeout, least_poll_interval).count())},
+                         {"max.poll.interval.ms",
+                          std::to_string(std::max(options.session_timeout, least_poll_interval).count())},
                          {"partition.assignment.strategy", "cooperative-sticky"},
                          {"enable.auto.commit", "false"},
                          {"enable.auto.offset.store", "false"},
@@ -52,15 +61,12 @@ broker_result<std::unique_ptr<group_client>> group_client::open(const settings& 
   rd_kafka_t* const handle = made->client_->handle();
   rd_kafka_poll_set_consumer(handle);
   made->events_.reset(rd_kafka_queue_get_consumer(handle));
-  made->answers_.reset(rd_kafka_queue_new(handle));
   void* const work = const_cast<std::function<void()>*>(&made->on_work_);
   rd_kafka_queue_cb_event_enable(made->events_.get(), on_event, work);
-  rd_kafka_queue_cb_event_enable(made->answers_.get(), on_event, work);
   return made;
 }
 
 group_client::~group_client() {
-  if (answers_) rd_kafka_queue_cb_event_enable(answers_.get(), nullptr, nullptr);
   if (events_) rd_kafka_queue_cb_event_enable(events_.get(), nullptr, nullptr);
 }
 
@@ -101,45 +107,30 @@ void group_client::rebalance(rd_kafka_resp_err_t code, rd_kafka_topic_partition_
 }
 
 std::string group_client::life() const {
-  const std::unique_ptr<char, destroyed_by<free>> name(rd_kafka_memberid(client_->handle()));
+  const std::unique_ptr<char, destroyed_by<std::free>> name(rd_kafka_memberid(client_->handle()));
   return name ? name.get() : "";
 }
 
-bool group_client::ask() {
-  if (is_asking_) return false;
-  std::array<char, 256> why{};
-  const options_handle options(rd_kafka_AdminOptions_new(client_->handle(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS));
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), static_cast<int>(longest_question.count()), why.data(), why.size());
-  const char* name = group_.c_str();
-  rd_kafka_DescribeConsumerGroups(client_->handle(), &name, 1, options.get(), answers_.get());
-  is_asking_ = true;
-  return true;
-}
-
-std::optional<group_state> group_client::take_answer() {
-  const event_handle got(rd_kafka_queue_poll(answers_.get(), 0));
-  if (!got) return std::nullopt;
-  is_asking_ = false;
+group_state group_client::look() {
+  // Not rd_kafka_DescribeConsumerGroups: in librdkafka 2.0 it ends the process when the connection is lost at the wrong moment.
+  const rd_kafka_group_list* found = nullptr;
+  const rd_kafka_resp_err_t code = rd_kafka_list_groups(client_->handle(), group_.c_str(), &found, look_limit_ms);
   group_state seen;
-  const auto* const result = rd_kafka_event_DescribeConsumerGroups_result(got.get());
-  if (rd_kafka_event_error(got.get()) != RD_KAFKA_RESP_ERR_NO_ERROR || result == nullptr) return seen;
-  std::size_t count = 0;
-  const rd_kafka_ConsumerGroupDescription_t** const groups = rd_kafka_DescribeConsumerGroups_result_groups(result, &count);
-  if (count == 0 || rd_kafka_error_code(rd_kafka_ConsumerGroupDescription_error(groups[0])) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__PARTIAL) return seen;
+  const std::unique_ptr<const rd_kafka_group_list, destroyed_by<rd_kafka_group_list_destroy>> kept(found);
+  if (found->group_cnt == 0) {  // with an answer of all servers: there is no such group
+    seen.is_known = seen.is_stable = code == RD_KAFKA_RESP_ERR_NO_ERROR;
     return seen;
   }
-  const rd_kafka_consumer_group_state_t state = rd_kafka_ConsumerGroupDescription_state(groups[0]);
+  const rd_kafka_group_info& group = found->groups[0];
+  if (group.err != RD_KAFKA_RESP_ERR_NO_ERROR) return seen;
+  const std::string_view state = group.state;
   seen.is_known = true;
-  seen.is_stable = state != RD_KAFKA_CONSUMER_GROUP_STATE_PREPARING_REBALANCE &&
-                   state != RD_KAFKA_CONSUMER_GROUP_STATE_COMPLETING_REBALANCE;
-  for (std::size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(groups[0]); ++i) {
-    const rd_kafka_MemberDescription_t* const each = rd_kafka_ConsumerGroupDescription_member(groups[0], i);
-    const std::string id = rd_kafka_MemberDescription_client_id(each);
-    seen.members.insert(id);
-    const rd_kafka_MemberAssignment_t* const has = rd_kafka_MemberDescription_assignment(each);
-    const rd_kafka_topic_partition_list_t* const partitions =
-        has != nullptr ? rd_kafka_MemberAssignment_partitions(has) : nullptr;
-    if (partitions != nullptr && partitions->cnt > 0) seen.coordinator = id;
+  seen.is_stable = state != "PreparingRebalance" && state != "CompletingRebalance";
+  for (int i = 0; i < group.member_cnt; ++i) {
+    const rd_kafka_group_member_info& each = group.members[i];
+    seen.members.insert(each.client_id);
+    if (has_partition(each)) seen.coordinator = each.client_id;
   }
   return seen;
 }
@@ -151,10 +142,9 @@ void group_client::leave() {
   // handle is destroyed is not sent: so it is looked until the server knows.
   rd_kafka_unsubscribe(client_->handle());
   for (bool is_listed = true; is_listed && clock::now() < deadline;) {
-    ask();
     const message_handle ignored(rd_kafka_consumer_poll(client_->handle(), leaving_slice_ms));
-    const std::optional<group_state> seen = take_answer();
-    is_listed = !seen || !seen->is_known || seen->members.contains(member_);
+    const group_state seen = look();
+    is_listed = !seen.is_known || seen.members.contains(member_);
   }
   has_left_ = true;
   const queue_handle closing(rd_kafka_queue_new(client_->handle()));  // not the consumer's, which is forwarded to it

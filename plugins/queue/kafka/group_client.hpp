@@ -1,12 +1,11 @@
 // One member of a consumer group, as librdkafka has it.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "plugins/queue/kafka/client.hpp"
 
@@ -24,7 +23,8 @@ struct group_state {
 class group_client {
  public:
   static broker_result<std::unique_ptr<group_client>> open(const settings& with, const membership_options& options,
-                                                           const std::string& topic, std::function<void()> on_work, const log& to);
+                                                           const std::string& topic, std::function<void()> on_work,
+                                                           const log& to);
   ~group_client();
   group_client(const group_client&) = delete;
   group_client& operator=(const group_client&) = delete;
@@ -32,9 +32,8 @@ class group_client {
   broker_result<void> subscribe();
   void serve();
 
-  /// Asks who is there. False: the last question is not answered yet.
-  bool ask();
-  std::optional<group_state> take_answer();
+  /// Who is there. Blocks, for a second at most.
+  group_state look();
 
   /// Has what this member has changed since the last call?
   bool take_rearranged() { return std::exchange(is_rearranged_, false); }
@@ -48,7 +47,11 @@ class group_client {
 
  private:
   group_client(std::string group, std::string member, std::string topic, std::function<void()> on_work, const log& to)
-      : group_(std::move(group)), member_(std::move(member)), topic_(std::move(topic)), on_work_(std::move(on_work)), log_(to) {}
+      : group_(std::move(group)),
+        member_(std::move(member)),
+        topic_(std::move(topic)),
+        on_work_(std::move(on_work)),
+        log_(to) {}
 
   std::string life() const;
   void rebalance(rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions);
@@ -60,9 +63,7 @@ class group_client {
   const log log_;
   std::unique_ptr<client> client_;
   queue_handle events_;
-  queue_handle answers_;
   std::string life_;
-  bool is_asking_ = false;
   bool is_rearranged_ = false;
   bool has_left_ = false;
 };

@@ -11,7 +11,7 @@ namespace evermill::queue {
 
 /// `address`: kafka://host:port[,host:port…][?option=value&…], values %-encoded. Options of evermill's own:
 ///
-///   prefix         of the names of topics and consumer groups: the stream "decisions" is the topic "PREFIX.decisions" ("evermill")
+///   prefix         of the names of topics and consumer groups (evermill): the stream "decisions" is the topic PREFIX.decisions
 ///   replication    of topics that are created (the server's default)
 ///   operation-timeout-ms  how long what blocks waits for the server (15000)
 ///   password-file  a file that holds sasl.password in its first line

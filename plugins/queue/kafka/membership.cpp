@@ -5,7 +5,6 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <thread>
 #include <utility>
@@ -23,7 +22,7 @@ using clock = std::chrono::steady_clock;
 constexpr std::size_t max_description_bytes = 64 * 1024;
 constexpr std::size_t max_forgotten_descriptions = 256;
 constexpr milliseconds retry_pause{500};
-constexpr milliseconds look_again{50};  // while the group is being rearranged
+constexpr milliseconds look_again{50};  // while the group is being rearranged, or not known
 constexpr milliseconds longest_unwatched{1000};
 constexpr const char* group_header = "group";
 
@@ -165,30 +164,23 @@ class joined_group final : public group_membership {
     std::erase_if(descriptions_, [&](const auto& each) { return !members_.contains(each.first); });
   }
 
-  milliseconds look_interval() const { return std::min(options_.session_timeout / 3, longest_unwatched); }
-
-  /// Asks who is in the group, and takes the answer.
+  /// Asks who is in the group, where that is due.
   void look() {
-    const auto now = clock::now();
-    if (const std::optional<group_state> seen = group_->take_answer()) {
-      if (seen->is_known) {
-        last_seen_ = now;
-        take(*seen);
-        next_look_ = now + (seen->is_stable ? look_interval() : std::min(look_again, look_interval()));
-      } else {
-        next_look_ = now + std::min(retry_pause, look_interval());
+    if (group_->take_rearranged() || clock::now() >= next_look_) {
+      const group_state seen = group_->look();
+      if (seen.is_known) {
+        last_seen_ = clock::now();
+        take(seen);
       }
+      const milliseconds pause = seen.is_known && seen.is_stable ? longest_unwatched : look_again;
+      next_look_ = clock::now() + std::min(pause, options_.session_timeout / 3);
     }
-    if (group_->take_rearranged()) wants_look_ = true;
     if (is_joined_ && is_server_away()) {
       log_.warn({}, "kafka: member {} of group {}: the server was not heard of for the session timeout", options_.member_id,
                 options_.group);
       is_joined_ = false;  // until it is back
     }
     if (is_joined_ && group_->is_other_life()) give_up();
-    if (now < next_look_ && !wants_look_) return;
-    if (group_->ask()) wants_look_ = false;  // else with the answer that is awaited
-    next_look_ = now + look_interval();
   }
 
   void take(const group_state& seen) {
@@ -298,7 +290,6 @@ class joined_group final : public group_membership {
   std::map<std::string, std::string> descriptions_;
   bool is_joined_ = false;
   bool is_lost_ = false;
-  bool wants_look_ = false;
   clock::time_point last_seen_{};
   clock::time_point next_look_ = clock::now();
 
@@ -320,7 +311,8 @@ class joined_group final : public group_membership {
 broker_result<std::shared_ptr<group_membership>> join_group(const membership_parts& parts, const membership_options& options,
                                                             std::function<void()> on_change) {
   const auto wrong = [&](const std::string& what) {
-    return unexpected(broker_error{broker_errc::invalid, parts.with.address() + ": join group '" + options.group + "': " + what});
+    return unexpected(
+        broker_error{broker_errc::invalid, parts.with.address() + ": join group '" + options.group + "': " + what});
   };
   if (!is_stream_name(options.group)) return wrong("a group's name is 1 to 200 of a-z, A-Z, 0-9, '.', '_' and '-'");
   if (options.member_id.empty() || options.member_id.size() > 200) return wrong("a member's id has 1 to 200 bytes");

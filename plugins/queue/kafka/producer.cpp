@@ -101,8 +101,8 @@ broker_result<void> producer::append(const std::string& name, std::uint32_t part
     if (bytes > max_record_bytes_ || each.headers.size() * header_overhead_bytes > overhead_bytes / 2) {
       return unexpected(broker_error{broker_errc::too_large,
                                      settings_.address() + ": " + what + ": a record of " + std::to_string(bytes) +
-                                         " bytes; there can be " + std::to_string(max_record_bytes_) + " (message.max.bytes - " +
-                                         std::to_string(overhead_bytes) + ") in it, and " +
+                                         " bytes; there can be " + std::to_string(max_record_bytes_) +
+                                         " (message.max.bytes - " + std::to_string(overhead_bytes) + ") in it, and " +
                                          std::to_string(overhead_bytes / 2 / header_overhead_bytes) + " headers"});
     }
     added->bytes += bytes;
@@ -192,7 +192,8 @@ void producer::finish(std::unique_ptr<batch> what) {
       what->done(what->last);
     } else {
       broker_error error = what->in->handle->error(what->failed, what->what);
-      const bool is_purged = what->failed == RD_KAFKA_RESP_ERR__PURGE_QUEUE || what->failed == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+      const bool is_purged =
+          what->failed == RD_KAFKA_RESP_ERR__PURGE_QUEUE || what->failed == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
       {
         std::lock_guard lock(mutex_);
         if (is_purged && closed_) error = {broker_errc::closed, settings_.address() + ": " + what->what + ": it was closed"};
@@ -232,10 +233,10 @@ void producer::refresh_topics(life& of) {
       if (of.ending) return;
       known = topic(of, name);
     }
-    const rd_kafka_metadata_t* found = nullptr;
-    if (known != nullptr && rd_kafka_metadata(of.handle->handle(), 0, known, &found, refresh_ms) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      metadata_handle{found};
-    }
+    if (known == nullptr) continue;
+    const rd_kafka_metadata_t* found = nullptr;  // what it says, librdkafka has noted by then
+    const rd_kafka_resp_err_t code = rd_kafka_metadata(of.handle->handle(), 0, known, &found, refresh_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) rd_kafka_metadata_destroy(found);
   }
 }
 

@@ -65,7 +65,11 @@ class partition_reader final : public dispatcher::source {
  public:
   partition_reader(readers& of, std::shared_ptr<readers::shared_handle> handle, readers::place where, position after,
                    std::function<void()> on_readable)
-      : readers_(of), handle_(std::move(handle)), where_(std::move(where)), after_(after), on_readable_(std::move(on_readable)) {}
+      : readers_(of),
+        handle_(std::move(handle)),
+        where_(std::move(where)),
+        after_(after),
+        on_readable_(std::move(on_readable)) {}
   ~partition_reader() override { end(broker_errc::closed); }
 
   broker_result<void> start() {
@@ -209,8 +213,9 @@ namespace {
 std::optional<broker_error> unreadable(const std::string& what, position after, const stream_bounds& now) {
   const std::string place = what + ": the record after " + std::to_string(after);
   if (after > now.last) {
-    return broker_error{broker_errc::regressed, place + " can't come: the newest there ever was is " + std::to_string(now.last) +
-                                                    ". The topic is not what it was: was it deleted, and created again?"};
+    return broker_error{broker_errc::regressed,
+                        place + " can't come: the newest there ever was is " + std::to_string(now.last) +
+                            ". The topic is not what it was: was it deleted, and created again?"};
   }
   if (after + 1 < now.first) {
     return broker_error{broker_errc::trimmed, place + " is not kept any more: the oldest is " + std::to_string(now.first)};
@@ -258,7 +263,9 @@ broker_result<std::unique_ptr<stream_reader>> readers::read(const std::string& t
 broker_result<std::shared_ptr<readers::shared_handle>> readers::take(const place& what, std::size_t prefetch_bytes) {
   const std::size_t kbytes = std::clamp<std::size_t>(prefetch_bytes / 1024, 2, 1024 * 1024);
   std::lock_guard lock(mutex_);
-  if (closed_) return unexpected(broker_error{broker_errc::closed, settings_.address() + ": read " + what.first + ": it is closed"});
+  if (closed_) {
+    return unexpected(broker_error{broker_errc::closed, settings_.address() + ": read " + what.first + ": it is closed"});
+  }
   for (const std::shared_ptr<shared_handle>& each : handles_) {
     if (each->prefetch_kbytes == kbytes && each->reading.insert(what).second) return each;
   }
