@@ -277,7 +277,7 @@ broker_result<void> admin::remove(const std::string& topic) {
     }
     // Until it can't be found any more.
     (void)shapes(topic, code);
-    if (meaning_of(code) == broker_errc::not_found) return {broker_result<void>{}};
+    if (meaning_of(code) == broker_errc::not_found) return succeeded();
     return {std::nullopt, RD_KAFKA_RESP_ERR__TIMED_OUT};
   });
 }
@@ -334,7 +334,7 @@ broker_result<void> admin::trim(const std::string& topic, std::uint32_t partitio
           rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(got.get()));
       code = offsets->cnt > 0 ? offsets->elems[0].err : RD_KAFKA_RESP_ERR__FAIL;
     }
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {broker_result<void>{}};
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return succeeded();
     if (is_transient(code)) return {std::nullopt, code};
     return {unexpected(client_->get().error(code, what))};
   });

@@ -50,6 +50,12 @@ class admin {
     rd_kafka_resp_err_t again = RD_KAFKA_RESP_ERR_NO_ERROR;
   };
 
+  static attempt<void> succeeded() {
+    attempt<void> made;
+    made.outcome.emplace();
+    return made;
+  }
+
   admin(const settings& with, std::shared_ptr<served_client> by) : settings_(with), client_(std::move(by)) {}
 
   std::chrono::milliseconds request_limit() const;  // of one request in an operation

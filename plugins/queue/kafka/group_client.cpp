@@ -15,7 +15,7 @@ using message_handle = std::unique_ptr<rd_kafka_message_t, destroyed_by<rd_kafka
 
 constexpr milliseconds longest_heartbeat{500};
 constexpr milliseconds least_poll_interval{30'000};
-constexpr int look_limit_ms = 1000;
+constexpr int look_limit_ms = 500;
 constexpr milliseconds leaving_limit{3000};
 constexpr int leaving_slice_ms = 10;
 
@@ -39,7 +39,9 @@ broker_result<std::unique_ptr<group_client>> group_client::open(const settings& 
   const properties defaults{{"socket.timeout.ms", "10000"},
                             {"socket.connection.setup.timeout.ms", "5000"},
                             {"reconnect.backoff.ms", "50"},
-                            {"reconnect.backoff.max.ms", "1000"}};
+                            // Listing groups fails when a connection does: so it is not tried all the time with a server that
+                            // is away, and those that are there tell between two tries.
+                            {"reconnect.backoff.max.ms", "4000"}};
   // cooperative-sticky: who has the partition keeps it when others come.
   const properties fixed{{"client.id", options.member_id},
                          {"group.id", made->group_},

@@ -32,7 +32,7 @@ class group_client {
   broker_result<void> subscribe();
   void serve();
 
-  /// Who is there. Blocks, for a second at most.
+  /// Who is there. Blocks, for half a second at most.
   group_state look();
 
   /// Has what this member has changed since the last call?

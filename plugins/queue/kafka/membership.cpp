@@ -175,12 +175,11 @@ class joined_group final : public group_membership {
       const milliseconds pause = seen.is_known && seen.is_stable ? longest_unwatched : look_again;
       next_look_ = clock::now() + std::min(pause, options_.session_timeout / 3);
     }
-    if (is_joined_ && is_server_away()) {
-      log_.warn({}, "kafka: member {} of group {}: the server was not heard of for the session timeout", options_.member_id,
-                options_.group);
-      is_joined_ = false;  // until it is back
-    }
-    if (is_joined_ && group_->is_other_life()) give_up();
+    if (!is_joined_ || !group_->is_other_life()) return;
+    if (!is_server_away()) return give_up();
+    log_.warn({}, "kafka: member {} of group {}: the server was not heard of for the session timeout", options_.member_id,
+              options_.group);
+    is_joined_ = false;  // until it is back
   }
 
   void take(const group_state& seen) {
