@@ -15,6 +15,7 @@ pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)
 # It asks for -D_FILE_OFFSET_BITS=64, which its headers have no use for, and which keeps GCC from precompiled headers.
 set_property(TARGET PkgConfig::hiredis PROPERTY INTERFACE_COMPILE_OPTIONS "")
+pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)
 
 # ThreadSanitizer takes what it can't see for races: every message would be one.
 if(EVERMILL_SANITIZE MATCHES "thread")

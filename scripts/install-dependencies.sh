@@ -15,9 +15,10 @@ build_packages=(
   libcaf-dev librocksdb-dev
   libprotobuf-dev protobuf-compiler libgrpc++-dev protobuf-compiler-grpc
   libspdlog-dev libexpected-dev libxxhash-dev libmurmurhash-dev nlohmann-json3-dev libcli11-dev libgoogle-perftools-dev
-  libvalijson-dev libhiredis-dev
+  libvalijson-dev libhiredis-dev librdkafka-dev
 )
 test_packages=(libgtest-dev libgmock-dev python3 doxygen redis-server)
+test_packages+=(openjdk-17-jre-headless maven kcat)  # a real Kafka: scripts/services/kafka.sh
 all_packages=(clang-14 libclang-rt-14-dev)
 
 case $what in
