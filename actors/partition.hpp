@@ -217,7 +217,7 @@ class partition {
   void tell_backend(const open_activity& activity, attempt_cancellation::kind how);
   void publish_end(const run& r, event_seq seq, const open_activity& activity,
                    messages::ActivityAttemptClosed&& end, effects& out);
-  std::uint64_t dispatch_boot(const messages::ActivityOptions& options);
+  std::uint64_t dispatch_boot(const std::string& activity_type, const messages::ActivityOptions& options);
 
   // due times of activities: partition_deadlines.cpp
   void set_due_when_durable(run& r, event_seq seq, open_activity& activity);

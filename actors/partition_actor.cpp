@@ -104,6 +104,9 @@ std::string partition_actor::make_run_id() { return make_uuid(*parts_->random); 
 bool partition_actor::serves_queue(const std::string& name) {
   return parts_->task_queues == nullptr || parts_->task_queues->serves(name);
 }
+bool partition_actor::has_activity(const std::string& type, const std::string& version) {
+  return parts_->definitions->find_activity(type, version) != nullptr;
+}
 bool partition_actor::has_followers() { return parts_->listener->has_followers(); }
 
 const workflow_definition* partition_actor::find_workflow(const std::string& type, const std::string& version) {

@@ -31,6 +31,7 @@ class partition_actor final : public caf::event_based_actor, private partition_p
   partition_id partition_of(const std::string& workflow_id) override;
   bool has_followers() override;
   bool serves_queue(const std::string& name) override;
+  bool has_activity(const std::string& type, const std::string& version) override;
   void start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) override;
   void give_work(run_number run, std::shared_ptr<instance_work> work) override;
   void stop_instance(run_number run) override;

@@ -82,8 +82,9 @@ void fill_start(End& end, const open_activity& activity) {
 
 /// The boot number of an attempt that is dispatched as soon as it is durable and its time has come; never_dispatched where
 /// nothing here will run it.
-std::uint64_t partition::dispatch_boot(const messages::ActivityOptions& options) {
-  const bool served = options.task_queue().empty() || ports_.serves_queue(options.task_queue());
+std::uint64_t partition::dispatch_boot(const std::string& activity_type, const messages::ActivityOptions& options) {
+  const bool served = (options.task_queue().empty() || ports_.serves_queue(options.task_queue())) &&
+                      (options.version().empty() || ports_.has_activity(activity_type, options.version()));
   return draining_ || !served ? never_dispatched : options_.boot.value;
 }
 
@@ -351,7 +352,7 @@ void partition::set_attempt(run& r, event_seq seq, open_activity& activity, std:
                             std::int64_t not_before_us, const messages::Failure* last_failure) {
   auto task = std::make_shared<messages::ActivityTask>(*activity.task);
   task->set_attempt(attempt);
-  task->set_dispatch_boot(dispatch_boot(task->options()));
+  task->set_dispatch_boot(dispatch_boot(task->activity_type(), task->options()));
   if (activity.heartbeat_details) *task->mutable_heartbeat_details() = *activity.heartbeat_details;
   activity.is = phase::waiting;
   activity.attempt = attempt;

@@ -154,6 +154,8 @@ class partition_ports {
   virtual bool has_followers() = 0;
   /// Is there a task queue of this name here? Not asked for the default one.
   virtual bool serves_queue(const std::string& name) = 0;
+  /// Is this version of the activity here? Not asked where any will do.
+  virtual bool has_activity(const std::string& type, const std::string& version) = 0;
 
   virtual void start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) = 0;
   /// `replay` is the instance's own from now on; the rest is only read.

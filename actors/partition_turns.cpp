@@ -29,7 +29,7 @@ void partition::append_turn(run& r, workflow::turn&& turn, const origin& from) {
   for (messages::Event& event : *turn.record.mutable_events()) {
     if (event.has_activity_task_scheduled()) {
       auto& scheduled = *event.mutable_activity_task_scheduled();
-      scheduled.set_dispatch_boot(dispatch_boot(scheduled.options()));
+      scheduled.set_dispatch_boot(dispatch_boot(scheduled.activity_type(), scheduled.options()));
     } else if (event.has_workflow_execution_continued_as_new()) {
       auto& next = *event.mutable_workflow_execution_continued_as_new();
       last_run_ = last_run_.next();

@@ -160,6 +160,7 @@ std::string to_json(const execution_description& about) {
     if (activity.last_failure) open["last_failure"] = value_of(*activity.last_failure);
     if (activity.not_before != time_point{}) open["not_before"] = iso_time(activity.not_before);
     open["task_queue"] = activity.task_queue;
+    if (!activity.version.empty()) open["version"] = activity.version;
     open["token"] = activity.token;
     open["dispatched"] = activity.dispatched;
     if (activity.completed_elsewhere) open["completed_elsewhere"] = true;

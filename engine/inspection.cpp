@@ -31,6 +31,7 @@ execution_description::open_activity describe_activity(tasks::dispatch_id curren
   about.scheduled_seq = current.scheduled_seq;
   about.activity_type = scheduled.activity_type();
   const std::string& queue = scheduled.options().task_queue();
+  about.version = scheduled.options().version();
   about.task_queue = queue.empty() ? std::string(default_task_queue) : queue;
   if (row != nullptr) {
     current.attempt = row->attempt();

@@ -93,6 +93,7 @@ void to_wire(const execution_description& from, wire::DescribeReply& to) {
     if (activity.last_failure) workflow::to_message(*activity.last_failure, *open.mutable_last_failure());
     open.set_not_before_us(to_micros(activity.not_before));
     open.set_task_queue(activity.task_queue);
+    open.set_version(activity.version);
     open.set_token(activity.token);
     open.set_undispatched(!activity.dispatched);
     open.set_completed_elsewhere(activity.completed_elsewhere);
@@ -128,6 +129,7 @@ execution_description from_wire(const wire::DescribeReply& from) {
     if (open.has_last_failure()) activity.last_failure = workflow::from_message(open.last_failure());
     activity.not_before = from_micros(open.not_before_us());
     activity.task_queue = open.task_queue();
+    activity.version = open.version();
     activity.token = open.token();
     activity.dispatched = !open.undispatched();
     activity.completed_elsewhere = open.completed_elsewhere();

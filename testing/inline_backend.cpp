@@ -63,9 +63,11 @@ void inline_backend::expire(const tasks::dispatch_id& id) {
   if (task) report_({std::move(task), 0, tasks::timed_out{tasks::timed_out::limit::schedule_to_start}});
 }
 
-const activity_definition* inline_backend::find(const std::string& name) const {
-  const auto replaced = replacements_.find(name);
-  return (replaced == replacements_.end() ? definitions_ : replaced->second).find_activity(name);
+/// A replacement stands for every version.
+const activity_definition* inline_backend::find(const messages::ActivityTask& task) const {
+  const auto replaced = replacements_.find(task.activity_type());
+  if (replaced != replacements_.end()) return replaced->second.find_activity(task.activity_type());
+  return definitions_.find_activity(task.activity_type(), task.options().version());
 }
 
 void inline_backend::note_call(const messages::ActivityTask& task) {
@@ -77,7 +79,7 @@ void inline_backend::note_call(const messages::ActivityTask& task) {
 bool inline_backend::run_one() {
   if (waiting_.empty()) return false;
   const std::string& name = waiting_.front()->activity_type();
-  const activity_definition* const activity = find(name);
+  const activity_definition* const activity = find(*waiting_.front());
   if (activity == nullptr && !hangs_.contains(name)) {
     throw environment_error("activity \"" + name + "\" of execution \"" + waiting_.front()->workflow_id() +
                             "\" has no code: register it, or replace it with environment::replace");

@@ -56,7 +56,7 @@ class inline_backend final : public tasks::task_backend {
     std::unique_ptr<tasks::attempt_watch> watch;
   };
 
-  const activity_definition* find(const std::string& name) const;
+  const activity_definition* find(const messages::ActivityTask& task) const;
   void note_call(const messages::ActivityTask& task);
   task_ptr take_waiting(const tasks::dispatch_id& id);
   void start_hanging(task_ptr task);

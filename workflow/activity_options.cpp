@@ -29,8 +29,8 @@ void check(const activity_options& options) {
   if (!(options.retry.jitter >= 0 && options.retry.jitter <= 1)) {
     throw std::invalid_argument("an activity's retry jitter is from 0 to 1, not " + std::to_string(options.retry.jitter));
   }
-  if (options.task_queue.empty()) return;
-  require_name("activity's task queue", options.task_queue);
+  if (!options.task_queue.empty()) require_name("activity's task queue", options.task_queue);
+  if (!options.version.empty()) require_name("activity's version", options.version);
 }
 
 void to_message(const activity_options& from, messages::ActivityTaskScheduled& to) {
@@ -45,6 +45,7 @@ void to_message(const activity_options& from, messages::ActivityTaskScheduled& t
   if (!from.task_queue.empty() && from.task_queue != default_task_queue) {
     options().set_task_queue(std::string(from.task_queue));
   }
+  if (!from.version.empty()) options().set_version(std::string(from.version));
   retries(from.retry, to);
 }
 

@@ -2,6 +2,7 @@
 
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <stdexcept>
@@ -12,6 +13,41 @@
 #include "workflow/registry_data.hpp"
 
 namespace evermill {
+namespace {
+
+template <class Definition>
+const Definition* of_version(const std::deque<Definition>& versions, std::string_view version) {
+  const auto it = std::find_if(versions.begin(), versions.end(), [&](const Definition& each) { return each.version == version; });
+  return it == versions.end() ? nullptr : &*it;
+}
+
+template <class Definition>
+const Definition* newest_or(std::string_view version, const std::deque<Definition>& versions) {
+  return version.empty() ? &versions.back() : of_version(versions, version);
+}
+
+[[noreturn]] void refuse_second(const std::string& kind, const std::string& name, const std::string& version) {
+  const std::string which = version.empty() ? "" : ", version \"" + version + "\",";
+  const std::string article = kind == "activity" ? "an " : "a ";
+  throw std::invalid_argument(article + kind + " named \"" + name + "\"" + which + " is registered already");
+}
+
+/// Gives the version to those that have none.
+template <class Definitions>
+void name_versions(const std::string& kind, Definitions& all, const std::string& version) {
+  for (auto& [name, versions] : all) {
+    for (auto& each : versions) {
+      if (!each.version.empty()) continue;
+      if (of_version(versions, version) != nullptr) {
+        throw std::invalid_argument("the " + kind + " \"" + name + "\" has a version \"" + version + "\" already");
+      }
+      each.version = version;
+    }
+  }
+}
+
+}  // namespace
+
 registry::registry() : data_(std::make_shared<detail::registry_data>()) {}
 
 void registry::add_workflow(workflow_definition definition) {
@@ -25,62 +61,47 @@ void registry::add_workflow(workflow_definition definition) {
   definition.owner = data_.get();
   const std::string name = definition.name;
   const void* const function = definition.function;
-  if (const auto* there = find_workflow(name, definition.version); there != nullptr && there->version == definition.version) {
-    const std::string version = definition.version.empty() ? "" : ", version \"" + definition.version + "\",";
-    throw std::invalid_argument("a workflow named \"" + name + "\"" + version + " is registered already");
-  }
-  data_->workflows[name].push_back(std::move(definition));
+  auto& versions = data_->workflows[name];
+  if (of_version(versions, definition.version) != nullptr) refuse_second("workflow", name, definition.version);
+  versions.push_back(std::move(definition));
   data_->names.try_emplace(function, name);
 }
 
-void registry::add_activity(std::string_view name,
+void registry::add_activity(std::string_view name, std::string version,
                             std::function<std::optional<payload>(activity_context&, const payload&)> run) {
   require_name("activity's name", name);
-  activity_definition definition{
-      std::string(name),
-      [run = std::move(run)](activity_context& about,
-                             const payload& input) -> std::variant<std::optional<payload>, failure> {
-        try {
-          return run(about, input);
-        } catch (...) {
-          return current_failure();
-        }
-      }};
-  if (!data_->activities.try_emplace(definition.name, std::move(definition)).second) {
-    throw std::invalid_argument("an activity named \"" + std::string(name) + "\" is registered already");
-  }
+  if (version.empty()) version = data_->default_version;
+  if (!version.empty()) require_name("activity's version", version);
+  auto& versions = data_->activities[std::string(name)];
+  if (const auto* there = of_version(versions, version)) refuse_second("activity", there->name, there->version);
+  versions.push_back({std::string(name), std::move(version),
+                      [run = std::move(run)](activity_context& about,
+                                             const payload& input) -> std::variant<std::optional<payload>, failure> {
+                        try {
+                          return run(about, input);
+                        } catch (...) {
+                          return current_failure();
+                        }
+                      }});
 }
 
 void registry::set_default_version(const std::string& version) {
   if (version.empty()) return;
   require_name("default version", version);
-  for (auto& [name, versions] : data_->workflows) {
-    for (workflow_definition& each : versions) {
-      if (!each.version.empty()) continue;
-      if (find_workflow(name, version) != nullptr) {
-        throw std::invalid_argument("the workflow \"" + name + "\" has a version \"" + version + "\" already");
-      }
-      each.version = version;
-    }
-  }
+  name_versions("workflow", data_->workflows, version);
+  name_versions("activity", data_->activities, version);
   data_->default_version = version;
 }
 
 const workflow_definition* registry::find_workflow(std::string_view name, std::string_view version) const {
   const auto versions = data_->workflows.find(name);
-  if (versions == data_->workflows.end()) {
-    return name == workflow::locks::definition().name ? &workflow::locks::definition() : nullptr;
-  }
-  if (version.empty()) return &versions->second.back();
-  for (const workflow_definition& each : versions->second) {
-    if (each.version == version) return &each;
-  }
-  return nullptr;
+  if (versions != data_->workflows.end()) return newest_or(version, versions->second);
+  return name == workflow::locks::definition().name ? &workflow::locks::definition() : nullptr;
 }
 
-const activity_definition* registry::find_activity(std::string_view name) const {
-  const auto it = data_->activities.find(name);
-  return it == data_->activities.end() ? nullptr : &it->second;
+const activity_definition* registry::find_activity(std::string_view name, std::string_view version) const {
+  const auto versions = data_->activities.find(name);
+  return versions == data_->activities.end() ? nullptr : newest_or(version, versions->second);
 }
 
 std::vector<std::string> registry::workflow_names() const {

@@ -10,9 +10,9 @@
 namespace evermill::detail {
 
 struct registry_data {
-  std::map<std::string, std::deque<workflow_definition>, std::less<>> workflows;  // the last one is for new executions
+  std::map<std::string, std::deque<workflow_definition>, std::less<>> workflows;  // the last one is for who names no version
   std::string default_version;
-  std::map<std::string, activity_definition, std::less<>> activities;
+  std::map<std::string, std::deque<activity_definition>, std::less<>> activities;
   std::map<const void*, std::string> names;  // of workflow functions
 
   /// Throws std::invalid_argument.

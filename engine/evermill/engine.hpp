@@ -195,6 +195,7 @@ struct execution_description {
     std::optional<failure> last_failure;  ///< of the attempt before; nothing: there was none
     std::chrono::sys_time<std::chrono::microseconds> not_before{};  ///< of the current attempt; epoch: at once
     std::string task_queue;           ///< "default" unless its options name another
+    std::string version;              ///< the one that its options name; "": any
     std::string token;                ///< names the current attempt: engine::complete_activity
     bool dispatched = true;           ///< false: no process that has had the directory open could run the attempt
     bool completed_elsewhere = false; ///< activity_context::complete_later

@@ -185,6 +185,35 @@ TEST_F(Deadline, AnAttemptOfAQueueThatIsNotServedWaitsAndCostsNothingInRestarts)
   EXPECT_EQ(rig.result("w"), "6");
 }
 
+TEST_F(Deadline, AnAttemptOfAVersionThatIsMissingWaitsAndCostsNothingInRestarts) {
+  rig.missing_version = "2";
+  start({.retry = {.max_attempts = 1}, .version = "2"});
+  EXPECT_THAT(rig.tasks, IsEmpty());
+  restart();
+  EXPECT_THAT(rig.tasks, IsEmpty());
+  rig.missing_version.clear();
+  restart();
+  tick_until_dispatched(1);
+  EXPECT_EQ(last().attempt(), 1U);
+  EXPECT_EQ(last().options().version(), "2");
+  complete(last(), "6");
+  EXPECT_EQ(rig.result("w"), "6");
+}
+
+TEST_F(Deadline, ARetryWaitsForTheVersionThatIsGone) {
+  start({.version = "1"});
+  ASSERT_THAT(rig.tasks, SizeIs(1));
+  rig.missing_version = "1";
+  restart();
+  EXPECT_THAT(rig.tasks, SizeIs(1)) << "the attempt is lost, and nothing here can run another one";
+  rig.missing_version.clear();
+  restart();
+  tick_until_dispatched(2);
+  EXPECT_EQ(last().attempt(), 2U);
+  complete(last(), "6");
+  EXPECT_EQ(rig.result("w"), "6");
+}
+
 TEST_F(Deadline, ScheduleToStartEndsWhatNobodyServes) {
   rig.unserved_queue = "gpu";
   start({.schedule_to_start = 60s, .task_queue = "gpu"});

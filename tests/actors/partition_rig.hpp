@@ -113,6 +113,7 @@ class partition_rig : public partition_ports {
 
   timestamp now() override { return time_; }
   std::string unserved_queue;  ///< a task queue that nothing here serves
+  std::string missing_version;  ///< of every activity
 
  private:
   struct instance {
@@ -130,6 +131,7 @@ class partition_rig : public partition_ports {
   }
   bool has_followers() override { return false; }
   bool serves_queue(const std::string& name) override { return name != unserved_queue; }
+  bool has_activity(const std::string&, const std::string& version) override { return version != missing_version; }
   void start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) override;
   void give_work(run_number run, std::shared_ptr<instance_work> work) override;
   void stop_instance(run_number run) override { instances_.erase(run); }

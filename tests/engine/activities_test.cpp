@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <future>
 #include <mutex>
+#include <thread>
 
 #include "evermill/context.hpp"
 #include "evermill/engine.hpp"
@@ -23,6 +24,9 @@ constexpr activity<int(int)> on_gpu_soon{
 constexpr activity<int(int)> obedient{
     .name = "obedient", .options = {.cancellation = activity_cancellation::wait_cancellation_completed}};
 
+constexpr activity<int(int)> priced{.name = "priced", .options = {.retry = {.max_attempts = 1}, .version = "2"}};
+
+task<int> calls_priced(context ctx, int n) { co_return co_await ctx.call(priced, n); }
 task<int> calls_later(context ctx, int n) { co_return co_await ctx.call(later, n); }
 task<int> calls_gpu(context ctx, int n) { co_return co_await ctx.call(on_gpu, n); }
 task<int> calls_gpu_soon(context ctx, int n) { co_return co_await ctx.call(on_gpu_soon, n); }
@@ -50,6 +54,7 @@ class Activities : public testing::Test {
   Activities() {
     definitions.add("calls_later", calls_later);
     definitions.add("calls_gpu", calls_gpu);
+    definitions.add("calls_priced", calls_priced);
     definitions.add("calls_gpu_soon", calls_gpu_soon);
     definitions.add("calls_obedient", calls_obedient);
     definitions.add("many_on_gpu", many_on_gpu);
@@ -182,6 +187,22 @@ TEST_F(Activities, ACancelRequestIsObeyedBeforeTheExecutionEnds) {
   started.acquire();
   execution.cancel();
   EXPECT_EQ(execution.result(), 6) << "what the attempt gave counts";
+}
+
+TEST_F(Activities, ACallWaitsVisiblyForTheVersionThatItNames) {
+  definitions.add(priced, [](int n) { return n; }, {.version = "1"});
+  {
+    engine e(definitions, options());
+    e.start(calls_priced, 5, {.id = "p"});
+    while (e.describe("p").activities.empty()) std::this_thread::yield();
+    const auto waiting = e.describe("p").activities.at(0);
+    EXPECT_FALSE(waiting.dispatched);
+    EXPECT_EQ(waiting.version, "2");
+  }
+  definitions.add(priced, [](int n) { return 10 * n; }, {.version = "2"});
+  definitions.add(priced, [](int n) { return n; }, {.version = "3"});
+  engine e(definitions, options());
+  EXPECT_EQ(e.wait("p").result, json_payload("50")) << "its only attempt is still to be had";
 }
 
 }  // namespace

@@ -110,8 +110,48 @@ scenario versions() {
   };
 }
 
+// --- versions of an activity
+
+constexpr activity<std::string()> priced{.name = "priced"};
+constexpr child_workflow<std::string()> asks_both{.name = "asks_both"};
+
+task<std::string> run_asks_both(context ctx) {
+  const std::string first = co_await ctx.call(priced.with({.version = "1"}));
+  const std::string second = co_await ctx.call(priced.with({.version = "2"}));
+  const std::string newest = co_await ctx.call(priced);
+  co_return first + second + newest;
+}
+
+scenario activity_versions() {
+  return {
+      .name = "ActivityVersions",
+      .define =
+          [](registry& all) {
+            all.add(asks_both, run_asks_both);
+            for (const std::string version : {"1", "2"}) {
+              const auto price = [version](const activity_context& about) {
+                record("priced_by_" + version, about);
+                return version;
+              };
+              all.add(priced, price, {.version = version});
+            }
+          },
+      .script =
+          [](client& to) {
+            to.start(asks_both, "asks-1");
+            to.wait("asks-1");
+          },
+      .check =
+          [](const outcome& what) {
+            EXPECT_EQ(what.of("asks-1").result(), "\"122\"");
+            EXPECT_EQ(what.keys("priced_by_1"), 1);
+            EXPECT_EQ(what.keys("priced_by_2"), 2);
+          },
+  };
+}
+
 }  // namespace
 
-std::vector<scenario> version_scenarios() { return {patched_in_place(), versions()}; }
+std::vector<scenario> version_scenarios() { return {patched_in_place(), versions(), activity_versions()}; }
 
 }  // namespace evermill::semantics

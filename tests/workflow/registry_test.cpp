@@ -53,6 +53,30 @@ TEST(Registry, RefusesEmptyAndTakenNames) {
   EXPECT_EQ(r.name_of(echo), "echo") << "a refused name leaves no trace";
 }
 
+TEST(Registry, ActivitiesHaveVersions) {
+  registry r;
+  r.add(square, [](int n) { return n; }, {.version = "1"});
+  r.add(square, [](int n) { return n * n; }, {.version = "2"});
+  EXPECT_THROW(r.add(square, [](int n) { return n; }, {.version = "1"}), std::invalid_argument);
+  EXPECT_EQ(r.find_activity("square")->version, "2") << "the one that was added last";
+  EXPECT_EQ(r.find_activity("square", "1")->version, "1");
+  EXPECT_EQ(r.find_activity("square", "3"), nullptr);
+  EXPECT_EQ(r.activity_names(), std::vector<std::string>{"square"});
+}
+
+TEST(Registry, TheDefaultVersionIsThatOfActivitiesToo) {
+  registry r;
+  r.add(square, [](int n) { return n; });
+  r.set_default_version("7");
+  r.add(ping, [] {});
+  EXPECT_EQ(r.find_activity("square")->version, "7");
+  EXPECT_EQ(r.find_activity("ping", "7")->name, "ping");
+  registry taken;
+  taken.add(square, [](int n) { return n; }, {.version = "7"});
+  taken.add(square, [](int n) { return n; });
+  EXPECT_THROW(taken.set_default_version("7"), std::invalid_argument);
+}
+
 TEST(Registry, NameOfAFunctionThatIsNotThereSaysWhatToDo) {
   registry r;
   try {

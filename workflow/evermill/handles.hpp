@@ -108,6 +108,10 @@ struct activity_options {
   /// Which queue its attempts wait in: engine_options::task_queues. "": "default". The characters must live as long as the
   /// program.
   std::string_view task_queue{};
+  /// Which version of the activity runs its attempts (implementation_options::version): where no process has it, they wait, visibly
+  /// (`dispatched` of the description), for one that has. "": the one that was added last where an attempt starts. The characters
+  /// must live as long as the program.
+  std::string_view version{};
 };
 static_assert(std::is_trivially_destructible_v<activity_options>,
               "GCC 12 destroys aggregate temporaries next to co_await twice; options must not mind");

@@ -46,7 +46,8 @@ struct workflow_definition {
 
 /// An activity as the engine sees it: what registry::find_activity gives.
 struct activity_definition {
-  std::string name;  ///< unique in its registry
+  std::string name;     ///< unique together with `version`
+  std::string version;  ///< "" for the one without
   /// The result (nothing for void) or why there is none. Does not throw.
   std::function<std::variant<std::optional<payload>, failure>(activity_context&, const payload& input)> run;
 };
@@ -60,7 +61,14 @@ struct workflow_options {
   std::string version;
 };
 
-/// Workflows, unique by name and version, and activities, unique by name. Adding one twice, or one whose name can't be
+/// How an activity is registered.
+struct implementation_options {
+  /// Which edition of the code it is, as workflow_options::version. A call that names a version (activity_options::version) runs on
+  /// that one only; others run on the one that was added last. "": the registry's default version.
+  std::string version;
+};
+
+/// Workflows and activities, unique by name and version. Adding one twice, or one whose name can't be
 /// (handles.hpp; for a workflow also one that begins with "evermill."), throws std::invalid_argument. Copies share what they
 /// hold. Fill it before it is given to an engine; not thread-safe until then, read-only after.
 class registry {
@@ -101,43 +109,45 @@ class registry {
   /// called through a const copy on threads of the engine's pool, several at a time, and may block. What it throws fails
   /// the attempt: application_error under its own type, anything else under the name of its class.
   template <class R, class A, class F>
-  void add(const activity<R(A)>& handle, F function) {
+  void add(const activity<R(A)>& handle, F function, implementation_options options = {}) {
     static_assert(detail::runs_as<R, const F&, activity_context&, A> || detail::runs_as<R, const F&, A>,
                   "the function of activity<R(A)> takes (activity_context&, A) or (A) and returns an R");
-    add_activity(handle.name, [function](activity_context& about, const payload& input) -> std::optional<payload> {
+    const auto run = [function](activity_context& about, const payload& input) -> std::optional<payload> {
       if constexpr (std::is_invocable_v<const F&, activity_context&, A>) {
         return invoke<R>([&]() -> R { return function(about, codec<A>::decode(input)); });
       } else {
         return invoke<R>([&]() -> R { return function(codec<A>::decode(input)); });
       }
-    });
+    };
+    add_activity(handle.name, std::move(options.version), run);
   }
   /// The same for an activity without an argument.
   template <class R, class F>
-  void add(const activity<R()>& handle, F function) {
+  void add(const activity<R()>& handle, F function, implementation_options options = {}) {
     static_assert(detail::runs_as<R, const F&, activity_context&> || detail::runs_as<R, const F&>,
                   "the function of activity<R()> takes (activity_context&) or () and returns an R");
-    add_activity(handle.name, [function](activity_context& about, const payload&) -> std::optional<payload> {
+    const auto run = [function](activity_context& about, const payload&) -> std::optional<payload> {
       if constexpr (std::is_invocable_v<const F&, activity_context&>) {
         return invoke<R>([&]() -> R { return function(about); });
       } else {
         return invoke<R>([&]() -> R { return function(); });
       }
-    });
+    };
+    add_activity(handle.name, std::move(options.version), run);
   }
 
-  /// Of all workflows that are added without a version of their own, before or later. evermill::main sets it to the
-  /// environment's EVERMILL_WORKFLOW_VERSION. Throws std::invalid_argument where a workflow has that version already.
+  /// Of all workflows and activities that are added without a version of their own, before or later. evermill::main sets it to
+  /// the environment's EVERMILL_WORKFLOW_VERSION. Throws std::invalid_argument where one of them has that version already.
   void set_default_version(const std::string& version);
 
   /// Null where there is none. What is found lives as long as any copy of the registry. Without a version: the one that was
   /// added last.
   const workflow_definition* find_workflow(std::string_view name, std::string_view version = {}) const;
-  /// Null where there is none. Lives as long as any copy of the registry.
-  const activity_definition* find_activity(std::string_view name) const;
+  /// The same for an activity.
+  const activity_definition* find_activity(std::string_view name, std::string_view version = {}) const;
   /// Each name once, however many versions it has; in the order of the alphabet.
   std::vector<std::string> workflow_names() const;
-  /// In the order of the alphabet.
+  /// As workflow_names.
   std::vector<std::string> activity_names() const;
 
   /// The first name under which a workflow function was added. Throws std::invalid_argument when it was not.
@@ -157,7 +167,7 @@ class registry {
     }
   }
   void add_workflow(workflow_definition definition);
-  void add_activity(std::string_view name,
+  void add_activity(std::string_view name, std::string version,
                     std::function<std::optional<payload>(activity_context&, const payload&)> run);
   const std::string& name_of_function(const void* function) const;
 

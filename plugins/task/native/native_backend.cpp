@@ -180,7 +180,7 @@ class host final : public running_attempt {
 };
 
 outcome pool::call(const attempt_ptr& mine) {
-  const activity_definition* activity = definitions.find_activity(mine->task->activity_type());
+  const activity_definition* activity = definitions.find_activity(mine->task->activity_type(), mine->task->options().version());
   if (activity == nullptr) return not_registered(mine->task->activity_type());
   host seen(*this, mine);
   return seen.run(*activity);
