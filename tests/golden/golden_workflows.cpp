@@ -281,15 +281,15 @@ exported_run play_activities(const registry& from) {
 exported_run play_limits(const registry& from) {
   player p(from, "golden-limits", "limits", run_number(14), {});
   using kind = messages::Failure;
-  for (const auto& [which, type] : {std::pair(kind::SCHEDULE_TO_START, "ScheduleToStartTimeout"),
-                                    std::pair(kind::SCHEDULE_TO_CLOSE, "ScheduleToCloseTimeout"),
-                                    std::pair(kind::HEARTBEAT, "HeartbeatTimeout")}) {
+  for (const auto& limit : {std::pair(kind::SCHEDULE_TO_START, "ScheduleToStartTimeout"),
+                            std::pair(kind::SCHEDULE_TO_CLOSE, "ScheduleToCloseTimeout"),
+                            std::pair(kind::HEARTBEAT, "HeartbeatTimeout")}) {
     p.event([&](auto& e) {
       auto& timed_out = *e.mutable_activity_task_timed_out();
       timed_out.set_scheduled_seq(p.last_of(messages::Event::kActivityTaskScheduled));
       set_attempt(*timed_out.mutable_attempt(), 3);
-      timed_out.mutable_failure()->set_kind(which);
-      timed_out.mutable_failure()->set_type(type);
+      timed_out.mutable_failure()->set_kind(limit.first);
+      timed_out.mutable_failure()->set_type(limit.second);
       timed_out.mutable_failure()->mutable_cause()->set_type("Busy");
       timed_out.mutable_failure()->mutable_cause()->set_next_retry_delay_us(5'000'000);
     });
