@@ -27,11 +27,13 @@ function(evermill_use_allocator target)
   endif()
 endfunction()
 
-# evermill_test(NAME [WHOLE] SOURCES a_test.cpp … DEPENDS … [ALONE b_test.cpp …]): one GoogleTest binary, its cases known to ctest.
-# WHOLE: ctest runs it as one test, as its cases share what it starts; it ends with 77 where that can't be started.
+# evermill_test(NAME SOURCES a_test.cpp … DEPENDS … [ALONE b_test.cpp …] [PARTS part=FILTER …]): one GoogleTest binary, its cases
+# known to ctest.
+# PARTS: ctest runs those that a filter names as one test, NAME.part, as they share what they start; the program ends with 77 where
+# that can't be started.
 # ALONE: sources that are never united with others, as their short names would clash.
 function(evermill_test name)
-  cmake_parse_arguments(arg "WHOLE" "TIMEOUT" "SOURCES;DEPENDS;ALONE" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS;ALONE;PARTS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
@@ -40,10 +42,13 @@ function(evermill_test name)
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main evermill_warnings)
   evermill_precompile(${name} evermill_test_headers)
   evermill_unite(${name})
-  if(arg_WHOLE)
-    add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77 COST 1000)  # the longest first
-  else()
+  foreach(part ${arg_PARTS})
+    string(REGEX MATCH "^([^=]+)=(.+)$" ignored ${part})
+    set(test ${name}.${CMAKE_MATCH_1})
+    add_test(NAME ${test} COMMAND ${name} --gtest_filter=${CMAKE_MATCH_2})
+    set_tests_properties(${test} PROPERTIES TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77 COST 1000)  # the longest first
+  endforeach()
+  if(NOT arg_PARTS)
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${arg_TIMEOUT})
   endif()
 endfunction()

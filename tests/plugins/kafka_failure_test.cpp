@@ -213,7 +213,9 @@ TEST(KafkaCluster, LosesNothingAcknowledgedWhenAServerIsKilledUnderAppends) {
   EXPECT_TRUE(durability->survives_power_cut) << durability->reason;
 
   const auto other = connect(cluster.address());
-  broker_member member(*broker, {.group = "processes", .member_id = "a"});
+  // Longer than it takes to elect whoever serves the group: a member that was given up stays so.
+  constexpr std::chrono::minutes session{2};
+  broker_member member(*broker, {.group = "processes", .member_id = "a", .session_timeout = session});
   member.wait_for_coordinator("a");
 
   constexpr std::size_t per_kill = 3'000;
@@ -232,7 +234,7 @@ TEST(KafkaCluster, LosesNothingAcknowledgedWhenAServerIsKilledUnderAppends) {
       told.push_back(*outcome);
     }
     const std::string id = "joins while server " + std::to_string(server) + " is away";
-    broker_member guest(*other, {.group = "processes", .member_id = id});
+    broker_member guest(*other, {.group = "processes", .member_id = id, .session_timeout = session});
     guest.wait_for_members({"a", id});
     member.wait_for_members({"a", id});
     cluster.up(server);

@@ -43,8 +43,7 @@ class kafka_service {
 
   /// The one that all tests share: one broker, until the program's end.
   static kafka_service& shared();
-  /// Ends it. The reason, if it could not be started.
-  static std::optional<std::string> end_shared();
+  static void end_shared();
 
  private:
   static std::string new_directory(int brokers) {
