@@ -212,12 +212,6 @@ TEST(KafkaCluster, LosesNothingAcknowledgedWhenAServerIsKilledUnderAppends) {
   ASSERT_TRUE(durability.has_value()) << durability.error().message;
   EXPECT_TRUE(durability->survives_power_cut) << durability->reason;
 
-  const auto other = connect(cluster.address());
-  // Longer than it takes to elect whoever serves the group: a member that was given up stays so.
-  constexpr std::chrono::minutes session{2};
-  broker_member member(*broker, {.group = "processes", .member_id = "a", .session_timeout = session});
-  member.wait_for_coordinator("a");
-
   constexpr std::size_t per_kill = 3'000;
   std::vector<answer> answers;
   std::vector<queue::position> told;
@@ -233,10 +227,6 @@ TEST(KafkaCluster, LosesNothingAcknowledgedWhenAServerIsKilledUnderAppends) {
       ASSERT_TRUE(outcome.has_value()) << outcome.error().message;
       told.push_back(*outcome);
     }
-    const std::string id = "joins while server " + std::to_string(server) + " is away";
-    broker_member guest(*other, {.group = "processes", .member_id = id, .session_timeout = session});
-    guest.wait_for_members({"a", id});
-    member.wait_for_members({"a", id});
     cluster.up(server);
   }
   const auto records = reading.take(told.size());
