@@ -237,7 +237,8 @@ task<std::string> canceled_as(context ctx, activity_cancellation how) {
 task<std::string> run_canceler(context ctx) {
   const std::string tried = co_await canceled_as(ctx, activity_cancellation::try_cancel);
   const std::string waited = co_await canceled_as(ctx, activity_cancellation::wait_cancellation_completed);
-  co_return tried + ", " + waited;
+  const std::string left_alone = co_await canceled_as(ctx, activity_cancellation::abandon);
+  co_return tried + ", " + waited + ", " + left_alone;
 }
 
 scenario cancellation_types() {
@@ -249,8 +250,45 @@ scenario cancellation_types() {
             to.start(canceler, "canceler-1");
             to.wait("canceler-1");
           },
-      .check = [](const outcome& what) { EXPECT_EQ(what.of("canceler-1").result(), "\"canceled, canceled\""); },
+      .check = [](const outcome& what) { EXPECT_EQ(what.of("canceler-1").result(), "\"canceled, canceled, canceled\""); },
       .hanging = {"hangs"},
+  };
+}
+
+// --- what nobody can begin
+
+constexpr child_workflow<std::string()> hopeful{.name = "hopeful"};
+constexpr activity<void()> of_tomorrow{.name = "of_tomorrow", .options = {.schedule_to_start = 30ms, .version = "tomorrow's"}};
+
+task<std::string> run_hopeful(context ctx) {
+  std::string said;
+  try {
+    co_await ctx.call(of_tomorrow);
+  } catch (const activity_error& error) {
+    said = name_of(error);
+  }
+  co_return said;
+}
+
+scenario schedule_to_start() {
+  return {
+      .name = "ScheduleToStart",
+      .define =
+          [](registry& all) {
+            all.add(hopeful, run_hopeful);
+            const auto today = [](const activity_context& about) { record("of_today", about); };
+            all.add(of_tomorrow, today, {.version = "today's"});
+          },
+      .script =
+          [](client& to) {
+            to.start(hopeful, "hopeful-1");
+            to.wait("hopeful-1");
+          },
+      .check =
+          [](const outcome& what) {
+            EXPECT_EQ(what.of("hopeful-1").result(), "\"ScheduleToStartTimeout\"");
+            EXPECT_EQ(what.keys("of_today"), 0) << "no attempt ever began";
+          },
   };
 }
 
@@ -337,7 +375,7 @@ scenario many_children() {
 
 std::vector<scenario> limit_scenarios() {
   return {error_types(), delay_asked_for(), time_limits(), heartbeats(),
-          completed_elsewhere(), cancellation_types(), task_queue(), many_children()};
+          completed_elsewhere(), cancellation_types(), schedule_to_start(), task_queue(), many_children()};
 }
 
 }  // namespace evermill::semantics
