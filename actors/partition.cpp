@@ -29,34 +29,50 @@ bool is_request_of_a_client(const messages::Event& event) {
 
 }  // namespace
 
-partition::partition(partition_options options, const storage::key_value_store& store, queue::decision_queue& queue,
-                     partition_ports& ports, log log)
-    : options_(options), store_(store), queue_(queue), ports_(ports), log_(std::move(log)), draining_(options.draining) {}
+partition::partition(partition_options options, const storage::key_value_store& store,
+                     std::vector<queue::decision_queue*> queues, partition_ports& ports, log log)
+    : options_(options), store_(store), ports_(ports), log_(std::move(log)), draining_(options.draining) {
+  for (queue::decision_queue* const each : queues) sources_.push_back({each});
+}
 
 // --- routing
 
 void partition::poll() {
   if (failed_) return;
-  polled_.clear();
-  consumer_->poll(polled_, poll_limit);
-  readable_ = !polled_.empty();
-  for (const queue::item& item : polled_) route(item);
+  readable_ = false;
+  for (std::uint8_t n = 0; n < sources_.size(); ++n) {
+    polled_.clear();
+    sources_[n].consumer->poll(polled_, poll_limit);
+    if (!polled_.empty()) readable_ = true;
+    for (const queue::item& item : polled_) {
+      skip_to(n, item.at);
+      route(item, n);
+    }
+  }
   send_work();
   if (readable_) ports_.request_poll();
 }
 
-void partition::route(const queue::item& item) {
-  if (positions_.contains(item.at) && !planted(bug::no_repeat_check)) {
+/// What lies between the last item and the next one is nothing that could be handled.
+void partition::skip_to(std::uint8_t from_queue, queue::position next) {
+  source& from = sources_[from_queue];
+  if (next > from.polled + 1) from.handled.add(from.polled + 1, next - 1);
+  from.polled = std::max(from.polled, next);
+}
+
+void partition::route(const queue::item& item, std::uint8_t from_queue) {
+  position_tracker& positions = sources_[from_queue].handled;
+  if (positions.contains(item.at) && !planted(bug::no_repeat_check)) {
     ++statistics_.repeats;
     return;
   }
   const messages::DecisionEvent& event = *item.event;
-  origin from{.position = item.at, .reply_token = event.reply_token()};
+  origin from{.position = item.at, .queue = from_queue, .reply_token = event.reply_token()};
   if (event.has_lane()) {
     from.lane_source = static_cast<std::uint16_t>(event.lane().source_partition());
     from.lane_number = event.lane().number();
     if (!admit_lane(event)) {
-      positions_.add(item.at);
+      positions.add(item.at);
       lanes_to_acknowledge_.insert(*from.lane_source);
       ports_.request_flush();
       return;
@@ -97,7 +113,7 @@ bool partition::admit_lane(const messages::DecisionEvent& event) {
 }
 
 void partition::handled(const origin& from) {
-  if (from.position != 0) positions_.add(from.position);
+  if (from.position != 0) sources_[from.queue].handled.add(from.position);
   gathering_.positions_moved = true;
   if (!from.lane_source) return;
   lanes_in_[*from.lane_source].add(from.lane_number);
@@ -458,7 +474,7 @@ void partition::flush() {
   lanes_to_acknowledge_.clear();
   last_commit_ = last_commit_.next();
   put_partition_state();
-  gathering_.low_water = positions_.low();
+  for (const source& each : sources_) gathering_.low_waters.push_back(each.handled.low());
   writing_ = std::exchange(gathering_, {});
   write_in_flight_ = true;
   if (planted(bug::release_before_commit)) release(std::exchange(writing_.out, {}));
@@ -489,7 +505,8 @@ void partition::put_partition_state() {
       consumed.add_handled_ranges(last);
     }
   };
-  add(consumer_ ? consumer_->source() : "", positions_);
+  for (const source& each : sources_) add(each.from->source(), each.handled);
+  for (const messages::ConsumedPositions& each : other_sources_) *state.add_consumed() = each;
   for (const auto& [source, tracker] : lanes_in_) add("lane/" + std::to_string(source), tracker);
   for (const auto& [destination, lane] : lanes_out_) {
     messages::OutboundLane& out = *state.add_outbound();
@@ -504,7 +521,9 @@ void partition::on_committed() {
   EVERMILL_CHECK(write_in_flight_, "a commit is reported once");
   write_in_flight_ = false;
   commit done = std::exchange(writing_, {});
-  if (consumer_) consumer_->acknowledge(done.low_water);
+  for (std::size_t n = 0; n < done.low_waters.size(); ++n) {
+    if (sources_[n].consumer) sources_[n].consumer->acknowledge(done.low_waters[n]);
+  }
   if (draining_ && !planted(bug::release_after_drain)) hold_back(done);
   for (const storage::timer_row& timer : done.timers) arm(timer);
   for (const activity_key& key : done.activities) on_activity_durable(key);

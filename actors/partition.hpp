@@ -50,13 +50,14 @@ struct partition_statistics {
 
 class partition {
  public:
-  /// `store`, `ports` and `queue` must outlive the partition.
-  partition(partition_options options, const storage::key_value_store& store, queue::decision_queue& queue,
+  /// `store`, `ports` and the queues must outlive the partition. It reads all of them; in which order what they hold is handled,
+  /// one against the other, is not said.
+  partition(partition_options options, const storage::key_value_store& store, std::vector<queue::decision_queue*> queues,
             partition_ports& ports, log log);
 
   /// Reads the first of what is unfinished and goes on with it; then starts to read the queue. The rest follows while the
   /// partition works: see recover_more. After an error it does nothing any more, whatever it is given.
-  storage::storage_result<void> recover(std::function<void()> on_readable);
+  storage::storage_result<void> recover(const std::function<void()>& on_readable);
   /// Recovers the next runs; asked for by request_recovery until all are.
   void recover_more();
 
@@ -87,12 +88,13 @@ class partition {
     std::vector<activity_key> activities;                  // whose due times are set once durable
     std::vector<storage::timer_row> timers;                // to arm once durable
     std::vector<storage::request_name> requests;           // whose rows it holds
-    std::uint64_t low_water = 0;                           // of the queue
+    std::vector<std::uint64_t> low_waters;                 // of each queue
     bool positions_moved = false;
   };
 
   // routing
-  void route(const queue::item& item);
+  void route(const queue::item& item, std::uint8_t from_queue);
+  void skip_to(std::uint8_t from_queue, queue::position next);
   void route_start(const messages::DecisionEvent& event, const origin& from);
   void route_event(const messages::DecisionEvent& event, const origin& from);
   void route_attempt_closed(const messages::DecisionEvent& event, const origin& from);
@@ -189,7 +191,7 @@ class partition {
   run* recover_named(run_number number);
   storage::storage_result<void> recover_parked_results(run& r);
   bool recover_activity(run& r, event_seq seq, open_activity& activity);
-  storage::storage_result<void> recover_everything(std::function<void()> on_readable);
+  storage::storage_result<void> recover_everything(const std::function<void()>& on_readable);
   storage::storage_result<void> recover_run(storage::run_open_work&& work);
   storage::storage_result<void> recover_lanes();
 
@@ -244,11 +246,17 @@ class partition {
 
   const partition_options options_;
   const storage::key_value_store& store_;
-  queue::decision_queue& queue_;
   partition_ports& ports_;
   const log log_;
 
-  std::unique_ptr<queue::consumer> consumer_;
+  struct source {
+    queue::decision_queue* from;
+    std::unique_ptr<queue::consumer> consumer{};
+    position_tracker handled{};
+    queue::position polled = 0;  ///< up to here all was polled, or is nothing
+  };
+  std::vector<source> sources_;
+  std::vector<messages::ConsumedPositions> other_sources_;  ///< of queues that this process is not connected with
   std::vector<queue::item> polled_;
   bool readable_ = false;
 
@@ -266,7 +274,6 @@ class partition {
   bool failed_ = false;
   storage::storage_error failure_;  ///< why it has failed
 
-  position_tracker positions_;
   std::map<std::uint16_t, position_tracker> lanes_in_;
   std::map<std::uint16_t, std::uint64_t> lanes_admitted_;
   std::set<std::uint16_t> lanes_to_acknowledge_;

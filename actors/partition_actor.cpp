@@ -52,7 +52,7 @@ partition_actor::partition_actor(caf::actor_config& config, const node_parts* pa
                   .recovery_chunk = node->recovery_chunk,
                   .turn_timeout = node->turn_timeout,
                   .draining = !node->run_effects},
-                 *parts->store, *parts->queue, *this, parts->lines) {}
+                 *parts->store, {parts->queue}, *this, parts->lines) {}
 
 caf::behavior partition_actor::make_behavior() {
   recover();

@@ -28,10 +28,10 @@ void take_row(open_activity& activity, messages::OpenActivity&& row) {
 }  // namespace
 
 /// What could be read of it may not be acted upon: the queue may have given it something to read already.
-storage::storage_result<void> partition::recover(std::function<void()> on_readable) {
+storage::storage_result<void> partition::recover(const std::function<void()>& on_readable) {
   auto done = [&]() -> storage::storage_result<void> {
     try {
-      return recover_everything(std::move(on_readable));
+      return recover_everything(on_readable);
     } catch (const std::exception& error) {
       return unexpected(storage::storage_error{storage::storage_errc::corrupt,
                                                "partition " + std::to_string(options_.id.value) + ": " + error.what()});
@@ -41,7 +41,7 @@ storage::storage_result<void> partition::recover(std::function<void()> on_readab
   return done;
 }
 
-storage::storage_result<void> partition::recover_everything(std::function<void()> on_readable) {
+storage::storage_result<void> partition::recover_everything(const std::function<void()>& on_readable) {
   auto state = storage::load_partition_state(store_, options_.id);
   if (!state) return unexpected(state.error());
   last_commit_ = commit_number(state->commit_number());
@@ -49,17 +49,22 @@ storage::storage_result<void> partition::recover_everything(std::function<void()
   for (const messages::OutboundLane& lane : state->outbound()) {
     lanes_out_[static_cast<std::uint16_t>(lane.destination_partition())] = {lane.last_number(), lane.acknowledged()};
   }
-  consumer_ = queue_.consume(options_.id, 0, std::move(on_readable));
   for (const messages::ConsumedPositions& consumed : state->consumed()) {
     position_tracker tracker(consumed.low_water(), {consumed.handled_ranges().begin(), consumed.handled_ranges().end()});
     if (consumed.source().starts_with(lane_prefix)) {
       if (planted(bug::forget_lane_positions)) continue;
       const int source = std::stoi(consumed.source().substr(lane_prefix.size()));
       lanes_in_[static_cast<std::uint16_t>(source)] = std::move(tracker);
-    } else if (consumed.source() == consumer_->source()) {
-      positions_ = std::move(tracker);
+    } else if (const auto of = std::find_if(sources_.begin(), sources_.end(), [&](const source& each) {
+                 return each.from->source() == consumed.source();
+               }); of != sources_.end()) {
+      of->polled = tracker.low();
+      of->handled = std::move(tracker);
+    } else if (!consumed.source().starts_with(queue::transient_source)) {
+      other_sources_.push_back(consumed);
     }
   }
+  for (source& each : sources_) each.consumer = each.from->consume(options_.id, each.polled, on_readable);
   if (auto lanes = recover_lanes(); !lanes) return lanes;
   recovery_ = recovery{run_number(state->open_work_watermark()), last_run_, {}};
   if (auto done = recover_chunk(); !done) return done;

@@ -2,6 +2,7 @@
 // so a later one may be done before an earlier one.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -34,6 +35,21 @@ class position_tracker {
     if (const auto first = ranges_.begin(); first->first == low_ + 1) {
       low_ = first->second;
       ranges_.erase(first);
+    }
+  }
+
+  /// All from `first` to `last`, which is not less.
+  void add(std::uint64_t first, std::uint64_t last) {
+    auto range = ranges_.upper_bound(first);
+    if (range != ranges_.begin() && std::prev(range)->second + 1 >= first) --range;
+    for (; range != ranges_.end() && range->first <= last + 1; range = ranges_.erase(range)) {
+      first = std::min(first, range->first);
+      last = std::max(last, range->second);
+    }
+    if (first > low_ + 1) {
+      ranges_.emplace(first, last);
+    } else {
+      low_ = std::max(low_, last);
     }
   }
 

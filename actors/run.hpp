@@ -26,7 +26,8 @@ namespace evermill::actors {
 
 /// Where a decision event came from, so that the commit with its turn can say that it is handled.
 struct origin {
-  std::uint64_t position = 0;  ///< in the partition's queue; 0: not from the queue
+  std::uint64_t position = 0;  ///< in the partition's queue; 0: not from a queue
+  std::uint8_t queue = 0;      ///< which of the partition's queues
   std::optional<std::uint16_t> lane_source;
   std::uint64_t lane_number = 0;
   std::uint64_t reply_token = 0;

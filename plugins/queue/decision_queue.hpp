@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -14,8 +15,12 @@
 
 namespace evermill::queue {
 
-/// An item's place in its partition's queue. Dense, from 1, in the order in which the items are delivered.
+/// An item's place in its partition's queue, from 1, growing in the order in which the items are delivered. Places that are left out
+/// belong to nothing.
 using position = std::uint64_t;
+
+/// How the sources of queues begin that do not outlive their process: their positions mean nothing to the next one.
+inline constexpr std::string_view transient_source = "memory/";
 
 struct item {
   position at{};
@@ -26,9 +31,6 @@ struct item {
 class consumer {
  public:
   virtual ~consumer() = default;
-
-  /// Names the queue and its incarnation ("memory/7"): positions of different sources do not compare.
-  virtual const std::string& source() const = 0;
 
   /// Appends up to `limit` items that follow the last one polled. Returns how many; 0: nothing now, and `on_readable`
   /// will be called.
@@ -42,6 +44,9 @@ class consumer {
 class decision_queue {
  public:
   virtual ~decision_queue() = default;
+
+  /// Names the queue and its incarnation ("memory/7"): positions of different sources do not compare.
+  virtual const std::string& source() const = 0;
 
   /// Hands the event to the partition's queue. For a queue that outlives the process it is durable when `publish`
   /// returns true. False: refused, nothing was queued (`closed`, or over the bound for new outside work).

@@ -187,7 +187,7 @@ storage::storage_result<void> partition_rig::reopen(crash how) {
     queue_ = queue::make_memory_queue(options_.boot, 2);
     published_ = 0;
   }
-  partition_ = std::make_unique<partition>(options_, *store_, *queue_, *this, log());
+  partition_ = std::make_unique<partition>(options_, *store_, queues(), *this, log());
   return partition_->recover([this] { poll_wanted_ = true; });
 }
 

@@ -112,6 +112,7 @@ class partition_rig : public partition_ports {
   std::uint64_t boot() const { return options_.boot.value; }
 
   timestamp now() override { return time_; }
+  queue::decision_queue* second_queue = nullptr;  ///< outlives the partition, which reads it from its next life on
   std::string unserved_queue;  ///< a task queue that nothing here serves
   std::string missing_version;  ///< of every activity
 
@@ -143,6 +144,10 @@ class partition_rig : public partition_ports {
   void release(effects&& what) override;
   void on_stopped(const storage::storage_error& why) override { stops.push_back(why.message); }
 
+  std::vector<queue::decision_queue*> queues() const {
+    if (second_queue != nullptr) return {queue_.get(), second_queue};
+    return {queue_.get()};
+  }
   instance_report report_on(run_number run, const instance_work& work);
 
   const registry* definitions_;

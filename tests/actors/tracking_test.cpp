@@ -24,6 +24,22 @@ TEST(PositionTracker, InOrderOnlyTheLowWaterMoves) {
   EXPECT_FALSE(tracker.contains(6));
 }
 
+TEST(PositionTracker, TakesRangesAsItTakesTheirPositions) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 2'000; ++round) {
+    position_tracker ranges;
+    position_tracker single;
+    for (int n = 0; n < 12; ++n) {
+      const std::uint64_t first = 1 + random() % 30;
+      const std::uint64_t last = first + random() % 6;
+      ranges.add(first, last);
+      for (std::uint64_t at = first; at <= last; ++at) single.add(at);
+      ASSERT_EQ(ranges.low(), single.low());
+      ASSERT_EQ(ranges.ranges(), single.ranges());
+    }
+  }
+}
+
 TEST(PositionTracker, GapsBecomeRangesThatGrowAndJoin) {
   position_tracker tracker;
   tracker.add(3);

@@ -10,8 +10,6 @@ class kept_queue::reader final : public queue::consumer {
  public:
   explicit reader(lane& from) : lane_(from) {}
 
-  const std::string& source() const override { return source_; }
-
   std::size_t poll(std::vector<queue::item>& out, std::size_t limit) override {
     const queue::position end = lane_.first + lane_.kept.size();
     std::size_t count = 0;
@@ -26,7 +24,6 @@ class kept_queue::reader final : public queue::consumer {
 
  private:
   lane& lane_;
-  const std::string source_ = "kept";
 };
 
 void kept_queue::lane::trim(queue::position through) {

@@ -19,6 +19,7 @@ class kept_queue final : public queue::decision_queue {
   /// A new process: whoever waited for an answer is gone.
   void reopen();
 
+  const std::string& source() const override { return source_; }
   bool publish(partition_id partition, std::shared_ptr<const messages::DecisionEvent> event) override;
   bool publish(partition_id partition, std::span<const std::shared_ptr<const messages::DecisionEvent>> events) override;
   std::size_t backlog(partition_id partition) const override { return lanes_[partition.value].kept.size(); }
@@ -39,6 +40,7 @@ class kept_queue final : public queue::decision_queue {
   };
   class reader;
 
+  const std::string source_ = "kept";
   std::vector<lane> lanes_;
   bool closed_ = true;
 };

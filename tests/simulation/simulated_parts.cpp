@@ -42,20 +42,20 @@ namespace {
 /// Tells what was delivered.
 class watched_consumer final : public queue::consumer {
  public:
-  watched_consumer(std::unique_ptr<queue::consumer> real, partition_id of, consumption& told)
-      : real_(std::move(real)), of_(of), told_(told) {}
+  watched_consumer(std::unique_ptr<queue::consumer> real, std::string source, partition_id of, consumption& told)
+      : real_(std::move(real)), source_(std::move(source)), of_(of), told_(told) {}
 
-  const std::string& source() const override { return real_->source(); }
   std::size_t poll(std::vector<queue::item>& out, std::size_t limit) override {
     const std::size_t before = out.size();
     const std::size_t count = real_->poll(out, limit);
-    for (std::size_t i = before; i < out.size(); ++i) told_.on_delivered(of_, source(), out[i]);
+    for (std::size_t i = before; i < out.size(); ++i) told_.on_delivered(of_, source_, out[i]);
     return count;
   }
   void acknowledge(queue::position through) override { real_->acknowledge(through); }
 
  private:
   const std::unique_ptr<queue::consumer> real_;
+  const std::string source_;
   const partition_id of_;
   consumption& told_;
 };
@@ -65,7 +65,7 @@ class watched_consumer final : public queue::consumer {
 std::unique_ptr<queue::consumer> simulated_queue::consume(partition_id partition, queue::position after,
                                                           std::function<void()> on_readable) {
   auto real = real_->consume(partition, after, std::move(on_readable));
-  return std::make_unique<watched_consumer>(std::move(real), partition, store_.consumed());
+  return std::make_unique<watched_consumer>(std::move(real), source(), partition, store_.consumed());
 }
 
 bool simulated_queue::publish(partition_id partition, std::shared_ptr<const messages::DecisionEvent> event) {

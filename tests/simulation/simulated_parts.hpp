@@ -43,6 +43,7 @@ class simulated_queue final : public queue::decision_queue {
                   run_record& record, std::function<bool()> repeat)
       : real_(std::move(real)), store_(store), time_(time), record_(record), repeat_(std::move(repeat)) {}
 
+  const std::string& source() const override { return real_->source(); }
   bool publish(partition_id partition, std::shared_ptr<const messages::DecisionEvent> event) override;
   bool publish(partition_id partition, std::span<const std::shared_ptr<const messages::DecisionEvent>> events) override;
   std::size_t backlog(partition_id partition) const override { return real_->backlog(partition); }

@@ -59,8 +59,6 @@ class memory_consumer final : public consumer {
     if (list_->consumer == id_) list_->silence(lock);
   }
 
-  const std::string& source() const override { return source_; }
-
   std::size_t poll(std::vector<item>& out, std::size_t limit) override {
     std::lock_guard lock(list_->mutex);
     if (list_->consumer != id_) return 0;
@@ -91,6 +89,8 @@ class memory_queue final : public decision_queue {
     for (std::size_t i = 0; i < partitions; ++i) lists_.push_back(std::make_shared<event_list>());
   }
   ~memory_queue() override { close(); }
+
+  const std::string& source() const override { return source_; }
 
   bool publish(partition_id partition, event_ptr event) override { return publish(partition, std::span(&event, 1)); }
 
