@@ -31,11 +31,7 @@ class position_tracker {
       low_ = position;
       return;
     }
-    insert(position);
-    if (const auto first = ranges_.begin(); first->first == low_ + 1) {
-      low_ = first->second;
-      ranges_.erase(first);
-    }
+    add(position, position);
   }
 
   /// All from `first` to `last`, which is not less.
@@ -57,21 +53,6 @@ class position_tracker {
   const std::map<std::uint64_t, std::uint64_t>& ranges() const noexcept { return ranges_; }
 
  private:
-  void insert(std::uint64_t position) {
-    std::uint64_t first = position;
-    std::uint64_t last = position;
-    if (const auto next = ranges_.find(position + 1); next != ranges_.end()) {
-      last = next->second;
-      ranges_.erase(next);
-    }
-    const auto after = ranges_.upper_bound(position);
-    if (after != ranges_.begin() && std::prev(after)->second + 1 == position) {
-      std::prev(after)->second = last;
-    } else {
-      ranges_.emplace(first, last);
-    }
-  }
-
   std::uint64_t low_ = 0;
   std::map<std::uint64_t, std::uint64_t> ranges_;
 };

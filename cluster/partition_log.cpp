@@ -64,14 +64,26 @@ storage::storage_result<void> partition_log::describe() {
 }
 
 storage::storage_result<void> partition_log::open_reader() {
-  const std::uint64_t number = ++reader_number_;
-  const auto look = [this, number] {
-    if (number == reader_number_ && reader_) poll();
-  };
-  auto opened = broker_.read({options_.stream, options_.id.value}, {.after = judge_.last_seen()}, [post = post_, look] { post(look); });
+  const auto on_readable = [post = post_, look = poll_of(++reader_number_)] { post(look); };
+  auto opened = broker_.read({options_.stream, options_.id.value}, {.after = judge_.last_seen()}, on_readable);
   if (!opened) return unexpected(to_storage_error(opened.error(), options_.stream));
   reader_ = std::move(*opened);
   return {};
+}
+
+/// Reads from where the judge is, if it does not read yet. False: it can't, and has stopped.
+bool partition_log::read_on() {
+  if (reader_) return true;
+  const auto opened = open_reader();
+  if (!opened) stop(opened.error());
+  return opened.has_value();
+}
+
+/// Does nothing once that reader was replaced.
+std::function<void()> partition_log::poll_of(std::uint64_t reader) {
+  return [this, reader] {
+    if (reader == reader_number_ && reader_) poll();
+  };
 }
 
 void partition_log::poll() {
@@ -88,9 +100,7 @@ void partition_log::poll() {
   if (!apply()) return;
   tell();
   if (*count == 0 || stopped_ || !reader_) return;
-  post_([this, number = reader_number_] {
-    if (number == reader_number_ && reader_) poll();
-  });
+  post_(poll_of(reader_number_));
 }
 
 void partition_log::judge(std::uint64_t at, messages::LogRecord&& record) {
@@ -166,10 +176,7 @@ void partition_log::tell() {
 
 void partition_log::claim() {
   EVERMILL_CHECK(!owned_ && !claiming_, "a claim is made by who neither has nor claims the partition");
-  if (stopped_) return;
-  if (!reader_) {
-    if (auto opened = open_reader(); !opened) return stop(opened.error());
-  }
+  if (stopped_ || !read_on()) return;
   claiming_ = true;
   self_.set_epoch(judge_.position().owner().epoch() + 1);
   self_.set_owner(make_uuid(random_));
@@ -210,13 +217,12 @@ void partition_log::submit(storage::write_batch&& batch) {
   if (stopped_ || !owned_) return;
   const std::uint64_t number = judge_.position().number() + 1;
   submitted_ = submission{number, parts_of(batch, number)};
-  auto records = submitted_->records;
+  append(submitted_->records, [this, number](const queue::broker_result<queue::position>& last) { on_submitted(number, last); });
   if (planted(bug::believe_append)) {
     submitted_.reset();
     store_.write(batch);
     post_([this] { ports_.on_committed(); });
   }
-  append(std::move(records), [this, number](const queue::broker_result<queue::position>& last) { on_submitted(number, last); });
 }
 
 /// Where nothing but this commit lies between the last record that was judged and its own last one, it is judged as if it had been
@@ -238,14 +244,13 @@ void partition_log::on_submitted(std::uint64_t number, const queue::broker_resul
       if (stopped_) return;
     }
     if (apply()) tell();
-  } else if (!reader_) {
-    if (auto opened = open_reader(); !opened) stop(opened.error());
+  } else {
+    read_on();
   }
 }
 
 void partition_log::look() {
-  if (!owned_ || stopped_ || reader_) return;
-  if (auto opened = open_reader(); !opened) stop(opened.error());
+  if (owned_ && !stopped_) read_on();
 }
 
 void partition_log::release() {
@@ -257,13 +262,11 @@ void partition_log::release() {
   append({std::move(record)}, [this, mine = self_.owner()](const queue::broker_result<queue::position>& at) {
     if (!at && owned_ && self_.owner() == mine) lose("the release could not be written: " + at.error().message);
   });
-  if (!reader_) {
-    if (auto opened = open_reader(); !opened) stop(opened.error());
-  }
+  read_on();
 }
 
 /// `done` is called on the log's thread.
-bool partition_log::append(std::vector<messages::LogRecord> records,
+bool partition_log::append(const std::vector<messages::LogRecord>& records,
                            std::function<void(queue::broker_result<queue::position>)> done) {
   std::vector<queue::record> written;
   written.reserve(records.size());
@@ -283,9 +286,7 @@ void partition_log::lose(const std::string& why) {
   owned_ = claiming_ = false;
   submitted_.reset();
   self_.Clear();
-  if (!reader_ && !stopped_) {
-    if (auto opened = open_reader(); !opened) return stop(opened.error());
-  }
+  if (!stopped_ && !read_on()) return;
   ports_.on_lost(why);
 }
 

@@ -89,12 +89,15 @@ class partition_log {
   };
 
   storage::storage_result<void> open_reader();
+  bool read_on();
+  std::function<void()> poll_of(std::uint64_t reader);
   storage::storage_result<void> describe();
   void poll();
   void judge(std::uint64_t at, messages::LogRecord&& record);
   bool apply();
   void tell();
-  bool append(std::vector<messages::LogRecord> records, std::function<void(queue::broker_result<queue::position>)> done);
+  bool append(const std::vector<messages::LogRecord>& records,
+              std::function<void(queue::broker_result<queue::position>)> done);
   void on_submitted(std::uint64_t number, const queue::broker_result<queue::position>& last);
   void lose(const std::string& why);
   void stop(storage::storage_error why);

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "base/check.hpp"
-
 namespace evermill::storage {
 namespace {
 
@@ -14,28 +12,20 @@ void append_varint(std::string& out, std::size_t n) {
   out.push_back(static_cast<char>(n));
 }
 
-std::size_t read_varint(std::string_view bytes, std::size_t& offset) {
-  std::size_t n = 0;
-  for (int shift = 0;; shift += 7) {
-    const auto byte = static_cast<unsigned char>(bytes[offset++]);
-    n |= static_cast<std::size_t>(byte & 0x7f) << shift;
-    if (byte < 0x80) return n;
-  }
-}
-
-/// Takes a length and as many bytes off the front. False: they are not there.
-bool skip_text(std::string_view& bytes) {
+/// Takes a length and as many bytes off the front; nothing where they are not there.
+std::optional<std::string_view> take_text(std::string_view& bytes) {
   std::size_t length = 0;
   for (unsigned shift = 0;; shift += 7) {
-    if (bytes.empty() || shift > 56) return false;
+    if (bytes.empty() || shift > 56) return std::nullopt;
     const auto byte = static_cast<unsigned char>(bytes.front());
     bytes.remove_prefix(1);
     length |= static_cast<std::size_t>(byte & 0x7f) << shift;
     if (byte < 0x80) break;
   }
-  if (length > bytes.size()) return false;
+  if (length > bytes.size()) return std::nullopt;
+  const std::string_view text = bytes.substr(0, length);
   bytes.remove_prefix(length);
-  return true;
+  return text;
 }
 
 }  // namespace
@@ -43,10 +33,7 @@ bool skip_text(std::string_view& bytes) {
 std::optional<write_batch> write_batch::from_bytes(std::string bytes) {
   write_batch batch;
   for (std::string_view rest = bytes; !rest.empty(); ++batch.count_) {
-    const auto tag = static_cast<unsigned char>(rest.front());
-    rest.remove_prefix(1);
-    const bool known = static_cast<std::size_t>(tag & ~erase_bit) < family_count;
-    if (!known || !skip_text(rest) || ((tag & erase_bit) == 0 && !skip_text(rest))) return std::nullopt;
+    if (!take(rest)) return std::nullopt;
   }
   batch.operations_ = std::move(bytes);
   return batch;
@@ -73,21 +60,18 @@ void write_batch::append(const write_batch& other) {
   count_ += other.count_;
 }
 
-std::optional<write_batch::operation> write_batch::read(std::size_t& offset) const {
-  if (offset >= operations_.size()) return std::nullopt;
-  const std::string_view bytes = operations_;
-  const auto tag = static_cast<unsigned char>(bytes[offset++]);
+std::optional<write_batch::operation> write_batch::take(std::string_view& bytes) {
+  const auto tag = static_cast<unsigned char>(bytes.front());
+  bytes.remove_prefix(1);
   operation op;
   op.erase = (tag & erase_bit) != 0;
   op.target = static_cast<family>(tag & ~erase_bit);
-  EVERMILL_CHECK(static_cast<std::size_t>(op.target) < family_count, "a batch holds known families");
-  std::size_t length = read_varint(bytes, offset);
-  op.key = bytes.substr(offset, length);
-  offset += length;
-  if (op.erase) return op;
-  length = read_varint(bytes, offset);
-  op.value = bytes.substr(offset, length);
-  offset += length;
+  if (static_cast<std::size_t>(op.target) >= family_count) return std::nullopt;
+  const auto key = take_text(bytes);
+  const auto value = key && !op.erase ? take_text(bytes) : std::string_view();
+  if (!key || !value) return std::nullopt;
+  op.key = *key;
+  op.value = *value;
   return op;
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/check.hpp"
 #include "base/result.hpp"
 
 namespace evermill::storage {
@@ -78,7 +79,8 @@ class write_batch {
     bool erase = false;
     std::string_view key, value;
   };
-  std::optional<operation> read(std::size_t& offset) const;
+  /// Takes an operation off the front of `bytes`, which are not empty; nothing where they hold none.
+  static std::optional<operation> take(std::string_view& bytes);
 
   std::string operations_;
   std::size_t count_ = 0;
@@ -132,8 +134,9 @@ class key_value_store {
 
 template <class Visitor>
 void write_batch::for_each(Visitor&& visit) const {
-  std::size_t offset = 0;
-  while (auto op = read(offset)) {
+  for (std::string_view rest = operations_; !rest.empty();) {
+    const auto op = take(rest);
+    EVERMILL_CHECK(op, "a batch holds whole operations on known families");
     if (op->erase) {
       visit.erase(op->target, op->key);
     } else {

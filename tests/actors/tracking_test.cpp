@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "actors/position_tracker.hpp"
@@ -22,6 +23,27 @@ TEST(PositionTracker, InOrderOnlyTheLowWaterMoves) {
   EXPECT_THAT(tracker.ranges(), IsEmpty());
   EXPECT_TRUE(tracker.contains(5));
   EXPECT_FALSE(tracker.contains(6));
+}
+
+TEST(PositionTracker, HoldsWhatASetWouldHold) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 2'000; ++round) {
+    position_tracker tracker;
+    std::set<std::uint64_t> model;
+    for (int n = 0; n < 12; ++n) {
+      const std::uint64_t first = 1 + random() % 30;
+      const std::uint64_t last = first + random() % 6;
+      if (random() % 2 == 0) {
+        tracker.add(first);
+        model.insert(first);
+      } else {
+        tracker.add(first, last);
+        for (std::uint64_t at = first; at <= last; ++at) model.insert(at);
+      }
+      for (std::uint64_t at = 1; at < 40; ++at) ASSERT_EQ(tracker.contains(at), model.contains(at)) << at;
+      EXPECT_FALSE(model.contains(tracker.low() + 1)) << "the low water is as high as it can be";
+    }
+  }
 }
 
 TEST(PositionTracker, TakesRangesAsItTakesTheirPositions) {

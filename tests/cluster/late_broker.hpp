@@ -23,28 +23,24 @@ class late_broker final : public queue::broker {
   std::size_t on_their_way() const { return late_.size(); }
   /// Lets the next one reach the server. False: there is none.
   bool deliver() {
-    if (late_.empty()) return false;
-    auto next = std::move(late_.front());
-    late_.pop_front();
-    static_cast<void>(real_->append(next.to, std::move(next.records), std::move(next.done), next.fence));
-    return true;
+    auto next = take();
+    if (next) send(std::move(*next));
+    return next.has_value();
   }
   /// The next one reaches the server, but whoever wrote it is told that nobody knows.
   bool deliver_without_answer() {
-    if (late_.empty()) return false;
-    auto next = std::move(late_.front());
-    late_.pop_front();
-    static_cast<void>(real_->append(next.to, std::move(next.records), nullptr, next.fence));
-    if (next.done) next.done(unexpected(lost_answer()));
+    auto next = take();
+    if (!next) return false;
+    const append_callback done = std::exchange(next->done, nullptr);
+    send(std::move(*next));
+    if (done) done(unexpected(lost_answer()));
     return true;
   }
   /// The next one never reaches the server, and whoever wrote it is told that nobody knows.
   bool drop() {
-    if (late_.empty()) return false;
-    auto next = std::move(late_.front());
-    late_.pop_front();
-    if (next.done) next.done(unexpected(lost_answer()));
-    return true;
+    auto next = take();
+    if (next && next->done) next->done(unexpected(lost_answer()));
+    return next.has_value();
   }
   /// Readers leave out the record at this place.
   void leave_out(queue::position at) { left_out_ = at; }
@@ -103,6 +99,15 @@ class late_broker final : public queue::broker {
     std::unique_ptr<queue::stream_reader> real_;
     queue::position left_out_;
   };
+  std::optional<late_append> take() {
+    if (late_.empty()) return std::nullopt;
+    std::optional<late_append> next = std::move(late_.front());
+    late_.pop_front();
+    return next;
+  }
+  void send(late_append&& what) {
+    static_cast<void>(real_->append(what.to, std::move(what.records), std::move(what.done), what.fence));
+  }
   static queue::broker_error lost_answer() { return {queue::broker_errc::unavailable, "the answer was lost"}; }
 
   std::unique_ptr<queue::broker> real_;
