@@ -23,7 +23,7 @@ program=build/release/examples/log_analysis/log_analysis
   scripts/install-dependencies.sh build
   echo "== building (build/release)"
   cmake --preset release -DEVERMILL_BUILD_TESTS=OFF
-  cmake --build --preset release --parallel "${EVERMILL_JOBS:-$(nproc)}" --target log_analysis
+  cmake --build --preset release --parallel "${EVERMILL_JOBS:-$(nproc)}" --target log_analysis evermill_program
 } >&2
 
 # The id of the job that has not ended; a new one where there is none.

@@ -3,8 +3,8 @@
 #
 #   ./test.sh [--all]
 #
-#   --all   also clang 14, ThreadSanitizer, libFuzzer, longer simulations (EVERMILL_SIM_SEEDS says how many seeds) and more
-#           kills of real processes (EVERMILL_CHAOS_KILLS)
+#   --all   also clang 14, ThreadSanitizer, libFuzzer, all checks of UBSan, containers on three Kafka brokers, longer
+#           simulations (EVERMILL_SIM_SEEDS says how many seeds) and more kills of real processes (EVERMILL_CHAOS_KILLS)
 #
 # With CI=true a skipped test is a failure, unless tests/allowed-skips.txt names it.
 set -euo pipefail
@@ -12,11 +12,13 @@ cd "$(dirname "$0")"
 
 presets=(release debug)
 packages=test
+long=OFF
 case ${1:-} in
   "") ;;
   --all)
     presets=(release debug clang-release tsan fuzz)
     packages=all
+    long=ON
     export EVERMILL_SIM_SEEDS=${EVERMILL_SIM_SEEDS:-2000} EVERMILL_CHAOS_KILLS=${EVERMILL_CHAOS_KILLS:-200}
     ;;
   -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed '$d'; exit 0 ;;
@@ -31,7 +33,7 @@ summary=()
 run_preset() {
   local preset=$1 report="$PWD/build/$1/tests.xml" log="$PWD/build/$1/tests.log" from=$SECONDS
   echo "== $preset: configuring and building"
-  cmake --preset "$preset" -DEVERMILL_BUILD_TESTS=ON || return 1
+  cmake --preset "$preset" -DEVERMILL_BUILD_TESTS=ON "-DEVERMILL_LONG_TESTS=$long" "-DEVERMILL_ALL_CHECKS=$long" || return 1
   cmake --build --preset "$preset" --parallel "$jobs" || return 1
   echo "== $preset: built in $((SECONDS - from)) s; running the tests"
   rm -f "$report"

@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "actors/node.hpp"
 #include "actors/protocol.hpp"
 #include "plugins/task/task_backend.hpp"
 #include "plugins/task/task_queues.hpp"
@@ -14,20 +15,21 @@ namespace evermill::actors {
 
 class activity_actor final : public caf::event_based_actor {
  public:
-  /// Backends and queues (null: none has limits) outlive the actor. `report` takes the ends of attempts that no backend was
+  /// `report` takes the ends of attempts that no backend was
   /// given.
-  activity_actor(caf::actor_config& config, std::vector<tasks::task_backend*> backends, tasks::task_queues* queues,
-                 tasks::on_attempt_end report);
+  activity_actor(caf::actor_config& config, const node_parts& parts, tasks::on_attempt_end report);
 
  protected:
   caf::behavior make_behavior() override;
 
  private:
-  tasks::task_backend* backend_for(std::string_view activity_type) const;
+  tasks::task_backend* backend_for(const messages::ActivityTask& task) const;
   void tell(const attempt_cancellation& what);
   void run(std::vector<std::shared_ptr<const messages::ActivityTask>>& tasks);
 
   std::vector<tasks::task_backend*> backends_;
+  tasks::remote_backend* const remote_;
+  const std::function<bool(const std::string&, const std::string&)> runs_here_;
   tasks::task_queues* const queues_;
   tasks::on_attempt_end report_;
 };

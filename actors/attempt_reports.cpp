@@ -3,6 +3,7 @@
 
 #include "actors/node.hpp"
 #include "actors/run.hpp"
+#include "base/namespaces.hpp"
 #include "workflow/conversions.hpp"
 
 namespace evermill::actors {
@@ -21,14 +22,14 @@ Message& fill(Message& message, const messages::ActivityTask& task, std::int64_t
 
 std::shared_ptr<messages::DecisionEvent> event_about(const messages::ActivityTask& task) {
   auto event = std::make_shared<messages::DecisionEvent>();
-  event->set_workflow_id(task.workflow_id());
+  event->set_workflow_id(namespaces::qualified(task.name_space(), task.workflow_id()));
   event->set_run_number(task.run_number());
   return event;
 }
 
-void publish(queue::decision_queue& queue, const messages::ActivityTask& task,
+bool publish(queue::decision_queue& queue, const messages::ActivityTask& task,
              std::shared_ptr<messages::DecisionEvent> event) {
-  queue.publish(partition_id(static_cast<std::uint16_t>(task.partition())), std::move(event));
+  return queue.publish(partition_id(static_cast<std::uint16_t>(task.partition())), std::move(event));
 }
 
 messages::Failure::Kind kind_of(tasks::timed_out how) {
@@ -78,10 +79,11 @@ struct end_writer {
 
 }  // namespace
 
-void node::publish_attempt_end(queue::decision_queue& queue, tasks::attempt_end&& end) {
+bool node::publish_attempt_end(queue::decision_queue& queue, tasks::attempt_end&& end, std::uint64_t reply_token) {
   auto event = event_about(*end.task);
+  event->set_reply_token(reply_token);
   std::visit(end_writer{end, *event}, end.how);
-  publish(queue, *end.task, std::move(event));
+  return publish(queue, *end.task, std::move(event));
 }
 
 void node::publish_heartbeat(queue::decision_queue& queue, const messages::ActivityTask& task,

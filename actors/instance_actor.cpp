@@ -1,10 +1,18 @@
 #include "actors/instance_actor.hpp"
 
+#include <chrono>
 #include <utility>
 
 #include "base/planted.hpp"
 
 namespace evermill::actors {
+namespace {
+
+std::chrono::steady_clock::time_point now_for_measuring() {
+  return std::chrono::steady_clock::now();  // style: measured for metrics and traces; nothing is decided by it
+}
+
+}  // namespace
 
 instance_actor::instance_actor(caf::actor_config& config, caf::actor partition, turn_watch* watch,
                                const workflow_definition* definition, const turn_name& name)
@@ -58,7 +66,15 @@ instance_report instance_actor::decide(const instance_work& work) {
       report.refusals.emplace(report.turns.size(), std::move(*refused));
       report.turns.emplace_back();
     } else {
-      report.turns.push_back(decider_->handle(messages::Event(decision.event), decision.time));
+      const event_seq next = decider_->last_seq().next();
+      const auto began = now_for_measuring();
+      auto turn = decider_->handle(decision.event, decision.time);
+      if (turn) turn->took = now_for_measuring() - began;
+      if (turn && !turn->refused.empty()) {
+        report.difference = workflow::divergence{next, std::move(turn->refused)};
+        return report;
+      }
+      report.turns.push_back(std::move(turn));
     }
   }
   for (const instance_query& query : work.queries) report.answers.emplace_back(query.token, answer_to(query));

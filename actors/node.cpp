@@ -2,10 +2,13 @@
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 #include <xxhash.h>
 
+#include <future>
+#include <map>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -39,6 +42,18 @@ class system_config : public caf::actor_system_config {
   }
 };
 
+/// CAF keeps a system's logger alive through a thread-local of each thread that spawns on it, and waits for it when the system ends:
+/// so partitions are spawned on the system's own threads, whoever asks for them.
+class starter final : public caf::event_based_actor {
+ public:
+  using caf::event_based_actor::event_based_actor;
+
+ protected:
+  caf::behavior make_behavior() override {
+    return {[](const partition_start_ptr& start) { start->spawned.set_value(start->spawn()); }, [this](stop_atom) { quit(); }};
+  }
+};
+
 }  // namespace
 
 partition_id partition_of(std::string_view workflow_id, std::uint16_t partitions) {
@@ -56,15 +71,20 @@ class node::impl {
     if (watches()) start_watching();
     committer_ = simulated() ? system_.spawn<committer_actor>(parts_.store)
                              : system_.spawn<committer_actor, caf::detached>(parts_.store);
-    activities_ = system_.spawn<activity_actor>(parts_.backends, parts_.task_queues,
-                                                [this](tasks::attempt_end&& end) { on_unrun(std::move(end)); });
+    activities_ = system_.spawn<activity_actor>(parts_, [this](tasks::attempt_end&& end) { on_unrun(std::move(end)); });
     if (parts_.task_queues != nullptr) {
       parts_.task_queues->attach([activities = activities_](std::vector<task_ptr>&& tasks) {
         caf::anon_send(activities, std::make_shared<dispatch>(dispatch{std::move(tasks), {}, true}));
       });
     }
-    for (std::uint16_t id = 0; id < options_.partitions; ++id) {
-      if (auto recovered = start_partition(partition_id(id)); !recovered) {
+    starter_ = system_.spawn<starter>();
+    if (parts_.deciders != nullptr) {
+      parts_.deciders->on_served([this] {
+        for (const caf::actor& partition : partitions()) caf::anon_send(partition, served_atom::value);
+      });
+    }
+    for (std::uint16_t id = 0; options_.start_partitions && id < options_.partitions; ++id) {
+      if (auto recovered = start_partition(partition_id(id), options_.boot); !recovered) {
         stop();
         throw std::runtime_error(recovered.error().message);
       }
@@ -80,17 +100,16 @@ class node::impl {
 
   void stop() {
     if (std::exchange(stopped_, true)) return;
+    if (parts_.deciders != nullptr) parts_.deciders->on_served({});
     parts_.queue->close();
     if (parts_.task_queues != nullptr) parts_.task_queues->detach();
-    for (const caf::actor& partition : partitions_) caf::anon_send(partition, stop_atom::value);
-    caf::anon_send(activities_, stop_atom::value);
-    caf::anon_send(committer_, stop_atom::value);
+    for (const caf::actor& partition : partitions()) caf::anon_send(partition, stop_atom::value);
+    for (const caf::actor& each : {starter_, activities_, committer_}) caf::anon_send(each, stop_atom::value);
     {
       const std::lock_guard lock(partitions_guard_);
       partitions_.clear();
     }
-    activities_ = nullptr;
-    committer_ = nullptr;
+    starter_ = activities_ = committer_ = nullptr;
     while (simulated() && run_one()) {
     }
     spare_.stop();
@@ -103,8 +122,69 @@ class node::impl {
   bool left_behind() const { return watch_ && watch_->overdue() > 0; }
 
   void drain() {
-    for (const caf::actor& partition : partitions_) caf::anon_send(partition, drain_atom::value);
+    for (const caf::actor& partition : partitions()) caf::anon_send(partition, drain_atom::value);
     look();  // after the answers the message before has been handled
+  }
+
+  storage::storage_result<void> start_partition(partition_id id, boot_number boot) {
+    auto recovered = std::make_shared<recovery_promise>();
+    auto outcome = recovered->get_future();
+    auto gone = std::make_shared<std::promise<void>>();
+    running_partition started{{}, gone->get_future()};
+    const auto start = std::make_shared<partition_start>();
+    start->spawn = [&] {
+      return system_.spawn<partition_actor>(&parts_, &options_, id, boot, watch_.get(), committer_, activities_,
+                                            partition_promises{recovered, gone});
+    };
+    auto spawned = start->spawned.get_future();
+    caf::anon_send(starter_, start);
+    drive_until_ready(spawned);
+    started.actor = spawned.get();
+    {
+      const std::lock_guard lock(partitions_guard_);
+      EVERMILL_CHECK(partitions_.try_emplace(id, std::move(started)).second, "a partition runs once");
+    }
+    drive_until_ready(outcome);
+    auto result = outcome.get();
+    if (!result) stop_partition(id);
+    return result;
+  }
+
+  void stop_partition(partition_id id) {
+    std::optional<running_partition> stopped;
+    {
+      const std::lock_guard lock(partitions_guard_);
+      const auto it = partitions_.find(id);
+      if (it == partitions_.end()) return;
+      stopped = std::move(it->second);
+      partitions_.erase(it);
+    }
+    caf::anon_send(stopped->actor, stop_atom::value);
+    drive_until_ready(stopped->gone);
+    stopped->gone.wait();
+  }
+
+  void drain_partition(partition_id id) {
+    const caf::actor partition = find(id);
+    if (!partition) return;
+    caf::anon_send(partition, drain_atom::value);
+    static_cast<void>(look(partition));  // as `drain`: what is said of its attempts from now on finds it draining
+  }
+
+  void published(partition_id id, std::uint64_t through) {
+    if (const caf::actor partition = find(id)) caf::anon_send(partition, published_atom::value, through);
+  }
+
+  bool partition_idle(partition_id id) const {
+    const caf::actor partition = find(id);
+    const auto seen = partition ? look(partition) : std::nullopt;
+    return !seen || seen->second;
+  }
+
+  bool has_partition(partition_id id) const { return static_cast<bool>(find(id)); }
+
+  void send_unacknowledged() {
+    for (const caf::actor& partition : partitions()) caf::anon_send(partition, resend_atom::value);
   }
 
   bool finish(std::chrono::milliseconds limit) {
@@ -117,25 +197,25 @@ class node::impl {
 
   std::pair<partition_statistics, bool> look() const {
     std::pair<partition_statistics, bool> sum{{}, true};
-    for (const caf::actor& partition : partitions_) {
-      auto question = std::make_shared<partition_look>();
-      auto answer = question->answer.get_future();
-      caf::anon_send(partition, std::move(question));
-      drive_until_ready(answer);
-      const auto [figures, idle] = answer.get();
+    for (const caf::actor& partition : partitions()) {
+      const auto seen = look(partition);
+      if (!seen) continue;
+      const auto& [figures, idle] = *seen;
       sum.first.turns += figures.turns;
       sum.first.activities_closed += figures.activities_closed;
       sum.first.late_results += figures.late_results;
       sum.first.repeats += figures.repeats;
+      sum.first.events_lost += figures.events_lost;
       sum.first.live_instances += figures.live_instances;
       sum.second = sum.second && idle;
     }
     return sum;
   }
 
-  void query(query_request&& query) const {
-    const partition_id to = partition_of(query.workflow_id, options_.partitions);
-    caf::anon_send(partitions_.at(to.value), std::make_shared<query_request>(std::move(query)));
+  bool query(query_request&& query) const {
+    const caf::actor to = find(partition_of(query.workflow_id, options_.partitions));
+    if (to) caf::anon_send(to, std::make_shared<query_request>(std::move(query)));
+    return static_cast<bool>(to);
   }
 
   bool run_one() const {
@@ -145,24 +225,43 @@ class node::impl {
 
  private:
   using task_ptr = std::shared_ptr<const messages::ActivityTask>;
+  struct running_partition {
+    caf::actor actor;
+    std::future<void> gone;
+  };
+
+  caf::actor find(partition_id id) const {
+    const std::lock_guard lock(partitions_guard_);
+    const auto it = partitions_.find(id);
+    return it == partitions_.end() ? nullptr : it->second.actor;
+  }
+
+  std::vector<caf::actor> partitions() const {
+    const std::lock_guard lock(partitions_guard_);
+    std::vector<caf::actor> all;
+    all.reserve(partitions_.size());
+    for (const auto& [id, each] : partitions_) all.push_back(each.actor);
+    return all;
+  }
+
+  /// Nothing: it was stopped meanwhile.
+  std::optional<std::pair<partition_statistics, bool>> look(const caf::actor& partition) const {
+    auto question = std::make_shared<partition_look>();
+    auto answer = question->answer.get_future();
+    caf::anon_send(partition, std::move(question));
+    drive_until_ready(answer);
+    try {
+      return answer.get();
+    } catch (const std::future_error&) {
+      return std::nullopt;
+    }
+  }
 
   /// The end of an attempt that no backend was given.
   void on_unrun(tasks::attempt_end&& end) {
     if (parts_.task_queues != nullptr) parts_.task_queues->ended(*end.task);
+    if (parts_.on_unrun) parts_.on_unrun(end);
     publish_attempt_end(*parts_.queue, std::move(end));
-  }
-
-  storage::storage_result<void> start_partition(partition_id id) {
-    auto recovered = std::make_shared<recovery_promise>();
-    auto outcome = recovered->get_future();
-    const auto partition =
-        system_.spawn<partition_actor>(&parts_, &options_, id, watch_.get(), committer_, activities_, recovered);
-    {
-      const std::lock_guard lock(partitions_guard_);
-      partitions_.push_back(partition);
-    }
-    drive_until_ready(outcome);
-    return outcome.get();
   }
 
   static unsigned work_threads(const node_options& options) {
@@ -184,9 +283,8 @@ class node::impl {
       parts_.lines.error({turn.partition, {}, turn.run},
                          "no spare thread is left for a turn that does not come back: all others have one thread less");
     }
-    const std::lock_guard lock(partitions_guard_);
-    if (turn.partition.value >= partitions_.size()) return;
-    caf::anon_send(partitions_[turn.partition.value], std::make_shared<overdue_turn>(overdue_turn{turn}));
+    const caf::actor partition = find(turn.partition);
+    if (partition) caf::anon_send(partition, std::make_shared<overdue_turn>(overdue_turn{turn}));
   }
 
   void pause() const {
@@ -211,11 +309,12 @@ class node::impl {
   mutable caf::actor_system system_;
   spare_threads spare_;
   bool stopped_ = false;
-  std::mutex partitions_guard_;  // what writes partitions_ after the start, and the watch
+  mutable std::mutex partitions_guard_;
   std::unique_ptr<turn_watch> watch_;
   caf::actor committer_;
   caf::actor activities_;
-  std::vector<caf::actor> partitions_;
+  caf::actor starter_;
+  std::map<partition_id, running_partition> partitions_;
 };
 
 node::node(node_parts parts, node_options options) : impl_(std::make_unique<impl>(std::move(parts), options)) {}
@@ -229,7 +328,14 @@ node::~node() {
 void node::drain() { impl_->drain(); }
 bool node::finish(std::chrono::milliseconds limit) { return impl_->finish(limit); }
 partition_statistics node::statistics() const { return impl_->look().first; }
-void node::query(query_request&& query) { impl_->query(std::move(query)); }
+bool node::query(query_request&& query) { return impl_->query(std::move(query)); }
+storage::storage_result<void> node::start_partition(partition_id id, boot_number boot) { return impl_->start_partition(id, boot); }
+void node::drain_partition(partition_id id) { impl_->drain_partition(id); }
+bool node::partition_idle(partition_id id) const { return impl_->partition_idle(id); }
+void node::published(partition_id id, std::uint64_t through) { impl_->published(id, through); }
+void node::stop_partition(partition_id id) { impl_->stop_partition(id); }
+bool node::has_partition(partition_id id) const { return impl_->has_partition(id); }
+void node::send_unacknowledged() { impl_->send_unacknowledged(); }
 bool node::run_one() { return impl_->run_one(); }
 
 }  // namespace evermill::actors

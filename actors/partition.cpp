@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/namespaces.hpp"
 #include "base/planted.hpp"
 #include "workflow/lock_keeper.hpp"
 
@@ -31,7 +32,14 @@ bool is_request_of_a_client(const messages::Event& event) {
 
 partition::partition(partition_options options, const storage::key_value_store& store,
                      std::vector<queue::decision_queue*> queues, partition_ports& ports, log log)
-    : options_(options), store_(store), ports_(ports), log_(std::move(log)), draining_(options.draining) {
+    : options_(options),
+      store_(store),
+      ports_(ports),
+      log_(std::move(log)),
+      draining_(options.draining),
+      own_metrics_(options.metrics == nullptr ? std::make_unique<node_metrics>() : nullptr),
+      of_node_(own_metrics_ ? *own_metrics_ : *options.metrics),
+      counts_(of_node_.of(options.id)) {
   for (queue::decision_queue* const each : queues) sources_.push_back({each});
 }
 
@@ -43,10 +51,15 @@ void partition::poll() {
   for (std::uint8_t n = 0; n < sources_.size(); ++n) {
     polled_.clear();
     sources_[n].consumer->poll(polled_, poll_limit);
-    if (!polled_.empty()) readable_ = true;
+    if (!polled_.empty()) {
+      readable_ = true;
+    } else if (auto why = sources_[n].consumer->failure()) {
+      return corrupt({storage::storage_errc::corrupt, std::move(*why)});
+    }
     for (const queue::item& item : polled_) {
       skip_to(n, item.at);
       route(item, n);
+      if (failed_) return;  // runs may be known in part only
     }
   }
   send_work();
@@ -63,7 +76,7 @@ void partition::skip_to(std::uint8_t from_queue, queue::position next) {
 void partition::route(const queue::item& item, std::uint8_t from_queue) {
   position_tracker& positions = sources_[from_queue].handled;
   if (positions.contains(item.at) && !planted(bug::no_repeat_check)) {
-    ++statistics_.repeats;
+    counts_.repeats.add();
     return;
   }
   const messages::DecisionEvent& event = *item.event;
@@ -108,12 +121,15 @@ bool partition::admit_lane(const messages::DecisionEvent& event) {
   if (number > admitted + 1) return false;
   const bool first_time = number == admitted + 1 && !done.contains(number);
   admitted = std::max(admitted, number);
-  if (!first_time) ++statistics_.repeats;
+  if (!first_time) counts_.repeats.add();
   return first_time;
 }
 
 void partition::handled(const origin& from) {
-  if (from.position != 0) sources_[from.queue].handled.add(from.position);
+  if (from.position != 0) {
+    sources_[from.queue].handled.add(from.position);
+    counts_.decision_events.add();
+  }
   gathering_.positions_moved = true;
   if (!from.lane_source) return;
   lanes_in_[*from.lane_source].add(from.lane_number);
@@ -133,6 +149,7 @@ void partition::acknowledge_lane(const messages::LaneAcknowledged& acknowledged)
   for (std::uint64_t number = lane.acknowledged + 1; number <= through; ++number) {
     storage::erase_outbound(gathering_.batch, options_.id, partition_id(destination), number);
   }
+  note_acknowledged(std::max(lane.acknowledged, through) - lane.acknowledged);
   lane.acknowledged = std::max(lane.acknowledged, through);
   if (draining_) ports_.request_flush();  // otherwise the rows go with the next commit
 }
@@ -140,7 +157,7 @@ void partition::acknowledge_lane(const messages::LaneAcknowledged& acknowledged)
 void partition::route_start(const messages::DecisionEvent& event, const origin& from) {
   run* existing = load_header(event.workflow_id());
   if (failed_) return;
-  if (existing == nullptr) return start_run(event, from);
+  if (existing == nullptr) return admit_start(event, from) ? start_run(event, from) : void();
   if (hold(*existing, event, from)) return;
   const bool running = existing->is != run::state::closed && existing->header.status() == messages::RUNNING;
   if (event.has_with_signal() && running && event.reuse_policy() != messages::TERMINATE_IF_RUNNING) {
@@ -151,9 +168,13 @@ void partition::route_start(const messages::DecisionEvent& event, const origin& 
     return deliver(*existing, std::move(signaled), found);
   }
   if (starts_anew(*existing, running, event)) {
+    if (!running && !admit_start(event, from)) return forget(*existing);
     if (running && !terminate_for(*existing, event)) return;
+    auto replaced = std::make_unique<const storage::execution_row>(
+        storage::execution_row_of(options_.id, existing->workflow_id, existing->header));
+    const run_number before = existing->number;
     forget(*existing);
-    return start_run(event, from);
+    return start_run(event, from, std::move(replaced), before);
   }
   answer_start(*existing, event, from);
   forget(*existing);
@@ -180,7 +201,7 @@ void partition::answer_start(const run& existing, const messages::DecisionEvent&
     failed.set_initiated_seq(wanted.parent().initiated_seq());
     failed.mutable_failure()->set_kind(messages::Failure::ALREADY_EXISTS);
     failed.mutable_failure()->set_type("WorkflowExecutionAlreadyExists");
-    failed.mutable_failure()->set_message("an execution with the workflow id \"" + event.workflow_id() +
+    failed.mutable_failure()->set_message("an execution with the workflow id \"" + std::string(namespaces::plain(event.workflow_id())) +
                                           "\" exists already");
     send_over_lane(wanted.parent().workflow_id(), std::move(refused));
     ports_.request_flush();
@@ -211,7 +232,7 @@ bool partition::terminate_for(run& existing, const messages::DecisionEvent& even
   if (!existing.state_known && !restore_state(existing)) return false;
   messages::Event end;
   end.mutable_workflow_execution_terminated()->set_reason("another execution was started with the workflow id \"" +
-                                                          event.workflow_id() + "\"");
+                                                          std::string(namespaces::plain(event.workflow_id())) + "\"");
   end_now(existing, std::move(end), {});
   return !failed_;
 }
@@ -243,8 +264,7 @@ void partition::route_event(const messages::DecisionEvent& event, const origin& 
     if (!admit_human_task(*r, event.event(), from)) return;
     origin about = from;
     about.about_human_task = true;
-    messages::Event copy = event.event();
-    return deliver(*r, std::move(copy), about);
+    return deliver(*r, messages::Event(event.event()), about);
   }
   if (event.has_parent()) {
     if (!r->state_known && !restore_state(*r)) return;
@@ -254,8 +274,7 @@ void partition::route_event(const messages::DecisionEvent& event, const origin& 
     }
   }
   if (event.event().timer_fired().started_seq() == start_seq.value) return time_out(*r, event, from);
-  messages::Event copy = event.event();
-  deliver(*r, std::move(copy), from);
+  deliver(*r, messages::Event(event.event()), from);
 }
 
 void partition::route_terminate(const messages::DecisionEvent& event, const origin& from) {
@@ -391,6 +410,7 @@ void partition::on_report(instance_report&& report) {
 void partition::handle_report(run& r, instance_report&& report) {
   ++r.works_reported;
   if (report.replayed) return on_replayed(r, std::move(report));
+  const std::shared_ptr<instance_work> work = std::move(r.given.front());  // nobody else reads it any more
   r.given.pop_front();
   auto unhandled = report.unhandled.begin();
   std::size_t place = 0;
@@ -402,6 +422,7 @@ void partition::handle_report(run& r, instance_report&& report) {
       EVERMILL_CHECK(unhandled != report.unhandled.end(), "an ended run returns every later decision");
       r.waiting.emplace_back(std::move(*unhandled++), from);
     } else if (turn) {
+      turn->record.mutable_events(0)->Swap(&work->decisions[at].event);
       append_turn(r, std::move(*turn), from);
     } else if (const auto refusal = report.refusals.find(at); refusal != report.refusals.end()) {
       refuse_update(r, std::move(refusal->second), from);
@@ -415,6 +436,7 @@ void partition::handle_report(run& r, instance_report&& report) {
       handled(from);
     }
   }
+  if (report.difference) return set_aside(r, work, report);
   answer_queries(r, report);
   if (r.is == run::state::closed) requeue_waiting(r);
   if (!r.held.empty()) {
@@ -458,7 +480,7 @@ void partition::move_to(run& next, messages::Event&& event, const origin& from) 
 void partition::flush() {
   flush_requested_ = false;
   if (failed_ || write_in_flight_) return;
-  if (gathering_.batch.empty() && lanes_to_acknowledge_.empty()) {
+  if (gathering_.batch.empty() && lanes_to_acknowledge_.empty() && !must_commit_published()) {
     if (!gathering_.out.empty()) release(std::exchange(gathering_.out, {}));
     return;
   }
@@ -473,6 +495,7 @@ void partition::flush() {
   }
   lanes_to_acknowledge_.clear();
   last_commit_ = last_commit_.next();
+  if (outgoing_.on) put_published();
   put_partition_state();
   for (const source& each : sources_) gathering_.low_waters.push_back(each.handled.low());
   writing_ = std::exchange(gathering_, {});
@@ -486,40 +509,14 @@ void partition::flush() {
   for (const storage::timer_row& timer : writing_.timers) {
     if (planted(bug::arm_undurable_timer)) arm(timer);
   }
+  note_submitted();
   ports_.submit(std::move(writing_.batch));
-}
-
-void partition::put_partition_state() {
-  messages::PartitionState state;
-  state.set_commit_number(last_commit_.value);
-  state.set_last_run_number(last_run_.value);
-  run_number watermark = open_runs_.empty() ? last_run_.next() : *open_runs_.begin();
-  if (recovery_) watermark = std::min(watermark, recovery_->next);
-  state.set_open_work_watermark(watermark.value);
-  const auto add = [&](std::string source, const position_tracker& tracker) {
-    messages::ConsumedPositions& consumed = *state.add_consumed();
-    consumed.set_source(std::move(source));
-    consumed.set_low_water(tracker.low());
-    for (const auto& [first, last] : tracker.ranges()) {
-      consumed.add_handled_ranges(first);
-      consumed.add_handled_ranges(last);
-    }
-  };
-  for (const source& each : sources_) add(each.from->source(), each.handled);
-  for (const messages::ConsumedPositions& each : other_sources_) *state.add_consumed() = each;
-  for (const auto& [source, tracker] : lanes_in_) add("lane/" + std::to_string(source), tracker);
-  for (const auto& [destination, lane] : lanes_out_) {
-    messages::OutboundLane& out = *state.add_outbound();
-    out.set_destination_partition(destination);
-    out.set_last_number(lane.last);
-    out.set_acknowledged(lane.acknowledged);
-  }
-  storage::put_partition_state(gathering_.batch, options_.id, state);
 }
 
 void partition::on_committed() {
   EVERMILL_CHECK(write_in_flight_, "a commit is reported once");
   write_in_flight_ = false;
+  note_committed();
   commit done = std::exchange(writing_, {});
   for (std::size_t n = 0; n < done.low_waters.size(); ++n) {
     if (sources_[n].consumer) sources_[n].consumer->acknowledge(done.low_waters[n]);
@@ -543,7 +540,7 @@ void partition::on_committed() {
   }
   send_work();  // what a held request led to
   if (idle_order_.size() > options_.max_live_instances) passivate_idle();
-  if (!done.timers.empty() || !done.activities.empty()) set_tick();
+  if (!done.timers.empty() || !done.activities.empty() || done.deleted) set_tick();
   flush();
 }
 
@@ -567,6 +564,7 @@ void partition::corrupt(const storage::storage_error& error) {
 bool partition::idle() const {
   if (failed_) return true;
   if (readable_ || write_in_flight_ || !gathering_.batch.empty() || !gathering_.out.empty()) return false;
+  if (draining_ && outgoing_.confirmed > outgoing_.watermark) return false;
   return std::all_of(runs_.begin(), runs_.end(), [](const auto& entry) {
     return entry.second->overdue || (entry.second->in_flight.empty() && entry.second->is != run::state::loading);
   });

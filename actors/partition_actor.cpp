@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "actors/instance_actor.hpp"
+#include "actors/remote_instance_actor.hpp"
 #include "evermill/log_level.hpp"
 #include "evermill/registry.hpp"
 
@@ -35,8 +36,8 @@ class pacer final : public caf::event_based_actor {
 }  // namespace
 
 partition_actor::partition_actor(caf::actor_config& config, const node_parts* parts, const node_options* node,
-                                 partition_id id, turn_watch* watch, caf::actor committer, caf::actor activities,
-                                 std::shared_ptr<recovery_promise> recovered)
+                                 partition_id id, boot_number boot, turn_watch* watch, caf::actor committer,
+                                 caf::actor activities, partition_promises promises)
     : caf::event_based_actor(config),
       parts_(parts),
       node_(node),
@@ -44,40 +45,53 @@ partition_actor::partition_actor(caf::actor_config& config, const node_parts* pa
       watch_(watch),
       committer_(std::move(committer)),
       activities_(std::move(activities)),
-      recovered_(std::move(recovered)),
-      partition_({.id = id,
-                  .boot = node->boot,
-                  .passivate_after = node->passivate_after,
-                  .max_live_instances = node->live_instances_per_partition,
-                  .recovery_chunk = node->recovery_chunk,
-                  .turn_timeout = node->turn_timeout,
-                  .draining = !node->run_effects},
-                 *parts->store, {parts->queue}, *this, parts->lines) {}
+      promises_(std::move(promises)) {
+  const partition_options options{.id = id,
+                                  .boot = boot,
+                                  .passivate_after = node->passivate_after,
+                                  .max_live_instances = node->live_instances_per_partition,
+                                  .recovery_chunk = node->recovery_chunk,
+                                  .turn_timeout = node->turn_timeout,
+                                  .draining = !node->run_effects,
+                                  .publishing = node->publishing,
+                                  .publish_limit = node->publish_limit,
+                                  .of_partitions = node->partitions,
+                                  .open = node->open,
+                                  .retention = node->retention,
+                                  .metrics = parts->metrics,
+                                  .spans = parts->spans};
+  std::vector<queue::decision_queue*> queues{parts->queue};
+  if (parts->shared_queue != nullptr) queues.push_back(parts->shared_queue);
+  partition_.emplace(options, *parts->store, std::move(queues), static_cast<partition_ports&>(*this), parts->lines);
+}
 
 caf::behavior partition_actor::make_behavior() {
   recover();
-  return {[this](const instance_report_ptr& report) { partition_.on_report(std::move(*report)); },
+  return {[this](const instance_report_ptr& report) { partition_->on_report(std::move(*report)); },
           [this](const commit_outcome_ptr& outcome) {
-            if (!outcome->error) return partition_.on_committed();
-            partition_.on_commit_failed(*outcome->error);
+            if (!outcome->error) return partition_->on_committed();
+            partition_->on_commit_failed(*outcome->error);
           },
-          [this](readable_atom) { partition_.poll(); },
+          [this](readable_atom) { partition_->poll(); },
           [this](flush_atom) {
             flush_pending_ = false;
-            partition_.flush();
+            partition_->flush();
           },
-          [this](recover_atom) { partition_.recover_more(); },
+          [this](published_atom, std::uint64_t through) { partition_->on_published(through); },
+          [this](served_atom) { partition_->on_served(); },
+          [this](recover_atom) { partition_->recover_more(); },
           [this](tick_atom) {
             alarm_ = 0;
-            partition_.on_tick();
+            partition_->on_tick();
           },
           [this](const overdue_turn_ptr& turn) {
-            partition_.on_overdue(turn->what.run, turn->what.generation, turn->what.work);
+            partition_->on_overdue(turn->what.run, turn->what.generation, turn->what.work);
           },
-          [this](const query_request_ptr& query) { partition_.on_query(std::move(*query)); },
-          [this](drain_atom) { partition_.drain(); },
+          [this](const query_request_ptr& query) { partition_->on_query(std::move(*query)); },
+          [this](drain_atom) { partition_->drain(); },
+          [this](resend_atom) { partition_->send_unacknowledged(); },
           [this](const partition_look_ptr& look) {
-            look->answer.set_value({partition_.statistics(), partition_.idle()});
+            look->answer.set_value({partition_->statistics(), partition_->idle()});
           },
           [this](stop_atom) { quit(); }};
 }
@@ -85,8 +99,8 @@ caf::behavior partition_actor::make_behavior() {
 /// Whatever happens, the node that waits is told.
 void partition_actor::recover() {
   const auto on_readable = [me = caf::actor_cast<caf::actor>(this)] { caf::anon_send(me, readable_atom::value); };
-  recovered_->set_value(partition_.recover(on_readable));
-  recovered_.reset();
+  promises_.recovered->set_value(partition_->recover(on_readable));
+  promises_.recovered.reset();
 }
 
 void partition_actor::on_exit() {
@@ -96,6 +110,8 @@ void partition_actor::on_exit() {
   pacer_ = nullptr;  // it ends when nobody can send to it any more
   committer_ = nullptr;
   activities_ = nullptr;
+  partition_.reset();
+  promises_.gone->set_value();
 }
 
 timestamp partition_actor::now() { return parts_->time->now(); }
@@ -104,21 +120,33 @@ std::string partition_actor::make_run_id() { return make_uuid(*parts_->random); 
 bool partition_actor::serves_queue(const std::string& name) {
   return parts_->task_queues == nullptr || parts_->task_queues->serves(name);
 }
+bool partition_actor::runs_elsewhere(const std::string& activity_type, const std::string& task_queue) {
+  return parts_->remote != nullptr && !parts_->runs_here(activity_type, task_queue);
+}
 bool partition_actor::has_activity(const std::string& type, const std::string& version) {
   return parts_->definitions->find_activity(type, version) != nullptr;
 }
 bool partition_actor::has_followers() { return parts_->listener->has_followers(); }
 
 const workflow_definition* partition_actor::find_workflow(const std::string& type, const std::string& version) {
-  return parts_->definitions->find_workflow(type, version);
+  const workflow_definition* const local = parts_->definitions->find_workflow(type, version);
+  return local != nullptr || parts_->deciders == nullptr ? local : parts_->deciders->find(type, version);
 }
+
+bool partition_actor::takes_deciders() { return parts_->deciders != nullptr; }
 
 partition_id partition_actor::partition_of(const std::string& workflow_id) {
   return actors::partition_of(workflow_id, node_->partitions);
 }
 
 void partition_actor::start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) {
-  instances_[run] = spawn<instance_actor>(caf::actor_cast<caf::actor>(this), watch_, &definition, turn_name{id_, run, generation, 0});
+  const turn_name name{id_, run, generation, 0};
+  const auto me = caf::actor_cast<caf::actor>(this);
+  if (deciders::is_remote(definition)) {
+    instances_[run] = spawn<remote_instance_actor>(me, parts_->deciders, definition, name);
+  } else {
+    instances_[run] = spawn<instance_actor>(me, watch_, &definition, name);
+  }
 }
 
 void partition_actor::give_work(run_number run, std::shared_ptr<instance_work> work) {
@@ -134,6 +162,12 @@ void partition_actor::stop_instance(run_number run) {
 }
 
 void partition_actor::submit(storage::write_batch&& batch) {
+  if (parts_->commits != nullptr) {
+    const auto done = [me = caf::actor_cast<caf::actor>(this)](std::optional<storage::storage_error> error) {
+      caf::anon_send(me, std::make_shared<commit_outcome>(commit_outcome{std::move(error)}));
+    };
+    return parts_->commits->submit(id_, std::move(batch), done);
+  }
   send(committer_, std::make_shared<commit_request>(commit_request{std::move(batch)}));
 }
 
@@ -155,24 +189,28 @@ void partition_actor::request_tick(timestamp when) {
 }
 
 void partition_actor::release(effects&& what) {
+  if (!what.tasks.empty() && parts_->on_dispatch) parts_->on_dispatch(what.tasks);
   if (!what.tasks.empty() || !what.cancellations.empty()) {
     auto message = std::make_shared<dispatch>();
     message->tasks = std::move(what.tasks);
     message->cancellations = std::move(what.cancellations);
     send(activities_, std::move(message));
   }
+  if (!what.adopted.empty()) parts_->remote->adopt(std::move(what.adopted));
   for (step_effect& step : what.steps) run_step(std::move(step));
   for (auto& [destination, event] : what.outbound) parts_->queue->publish(destination, std::move(event));
+  if (!what.spans.empty()) parts_->spans->offer(std::move(what.spans));
   for (const written_line& each : what.log_lines) {
     parts_->lines.write(level_of(each.line.level), {id_, each.workflow_id, each.run}, "{}", each.line.text);
   }
   for (auto& [token, reply] : what.answers) parts_->listener->on_answer(token, std::move(reply));
   for (durable_turn& turn : what.turns) parts_->listener->on_turn(std::move(turn));
+  if (what.published && parts_->on_publishable) parts_->on_publishable(id_, *what.published);
   for (ended_update& ended : what.updates) parts_->listener->on_update_ended(std::move(ended));
   for (ended_execution& ended : what.ended) parts_->listener->on_ended(std::move(ended));
 }
 
-void partition_actor::on_stopped(const storage::storage_error& why) { parts_->listener->on_failed(why.message); }
+void partition_actor::on_stopped(const storage::storage_error& why) { parts_->listener->on_failed(id_, why.message); }
 
 void partition_actor::run_step(step_effect&& effect) {
   parts_->run_step([queue = parts_->queue, id = id_, effect = std::make_shared<step_effect>(std::move(effect))] {

@@ -13,11 +13,16 @@ namespace evermill::actors {
 
 using recovery_promise = std::promise<storage::storage_result<void>>;
 
-/// Recovers before its first message and fulfils `recovered` then.
+struct partition_promises {
+  std::shared_ptr<recovery_promise> recovered;
+  std::shared_ptr<std::promise<void>> gone;  ///< from now on it has no effects
+};
+
+/// Recovers before its first message.
 class partition_actor final : public caf::event_based_actor, private partition_ports {
  public:
-  partition_actor(caf::actor_config& config, const node_parts* parts, const node_options* node, partition_id id,
-                  turn_watch* watch, caf::actor committer, caf::actor activities, std::shared_ptr<recovery_promise> recovered);
+  partition_actor(caf::actor_config& config, const node_parts* parts, const node_options* node, partition_id id, boot_number boot,
+                  turn_watch* watch, caf::actor committer, caf::actor activities, partition_promises promises);
 
  protected:
   caf::behavior make_behavior() override;
@@ -28,9 +33,11 @@ class partition_actor final : public caf::event_based_actor, private partition_p
   std::uint64_t random() override;
   std::string make_run_id() override;
   const workflow_definition* find_workflow(const std::string& type, const std::string& version) override;
+  bool takes_deciders() override;
   partition_id partition_of(const std::string& workflow_id) override;
   bool has_followers() override;
   bool serves_queue(const std::string& name) override;
+  bool runs_elsewhere(const std::string& activity_type, const std::string& task_queue) override;
   bool has_activity(const std::string& type, const std::string& version) override;
   void start_instance(run_number run, std::uint64_t generation, const workflow_definition& definition) override;
   void give_work(run_number run, std::shared_ptr<instance_work> work) override;
@@ -52,8 +59,8 @@ class partition_actor final : public caf::event_based_actor, private partition_p
   caf::actor committer_;
   caf::actor pacer_;  ///< once there was more to recover than one part
   caf::actor activities_;
-  std::shared_ptr<recovery_promise> recovered_;
-  partition partition_;
+  partition_promises promises_;
+  std::optional<partition> partition_;  ///< until it ends
   std::unordered_map<run_number, caf::actor> instances_;
   bool flush_pending_ = false;
   evermill::clock::alarm_id alarm_ = 0;

@@ -8,6 +8,7 @@
 
 #include "actors/partition.hpp"
 #include "base/check.hpp"
+#include "base/namespaces.hpp"
 #include "base/planted.hpp"
 #include "plugins/task/attempt_watch.hpp"
 
@@ -17,6 +18,7 @@ namespace {
 using phase = open_activity::phase;
 using kind = messages::Failure;
 
+constexpr std::string_view any_failure = "*";
 constexpr std::int64_t default_initial_interval_us = 1'000'000;
 constexpr double default_backoff = 2.0;
 constexpr std::int64_t default_max_interval_factor = 100;
@@ -38,7 +40,11 @@ bool may_retry(const messages::RetryPolicy& policy, std::uint32_t attempt, const
   const std::uint32_t further = planted(bug::one_attempt_too_many) ? 1 : 0;
   if (policy.max_attempts() != 0 && attempt >= policy.max_attempts() + further) return false;
   const auto& never = policy.non_retryable_types();
-  return std::find(never.begin(), never.end(), failure.type()) == never.end();
+  // What goes on has not failed: the next attempt looks for it, as for that of a lost one.
+  const bool own = (failure.kind() == kind::APPLICATION || failure.kind() == kind::INVALID_PAYLOAD) && !failure.goes_on();
+  return std::none_of(never.begin(), never.end(), [&](const std::string& type) {
+    return type == failure.type() || (own && type == any_failure);
+  });
 }
 
 messages::Failure lost(const std::string& why) {
@@ -54,7 +60,9 @@ std::shared_ptr<messages::ActivityTask> make_task(partition_id partition, const 
                                                   messages::ActivityTaskScheduled& scheduled) {
   auto task = std::make_shared<messages::ActivityTask>();
   task->set_partition(partition.value);
-  task->set_workflow_id(r.workflow_id);
+  const auto [name_space, id] = namespaces::split(r.workflow_id);
+  if (name_space != namespaces::default_name) task->set_name_space(std::string(name_space));
+  task->set_workflow_id(std::string(id));
   task->set_run_number(r.number.value);
   task->set_run_id(r.header.run_id());
   task->set_scheduled_seq(seq.value);
@@ -83,8 +91,9 @@ void fill_start(End& end, const open_activity& activity) {
 /// The boot number of an attempt that is dispatched as soon as it is durable and its time has come; never_dispatched where
 /// nothing here will run it.
 std::uint64_t partition::dispatch_boot(const std::string& activity_type, const messages::ActivityOptions& options) {
-  const bool served = (options.task_queue().empty() || ports_.serves_queue(options.task_queue())) &&
-                      (options.version().empty() || ports_.has_activity(activity_type, options.version()));
+  const bool served = ports_.runs_elsewhere(activity_type, options.task_queue()) ||
+                      ((options.task_queue().empty() || ports_.serves_queue(options.task_queue())) &&
+                       (options.version().empty() || ports_.has_activity(activity_type, options.version())));
   return draining_ || !served ? never_dispatched : options_.boot.value;
 }
 
@@ -94,6 +103,9 @@ void partition::schedule_activity(run& r, event_seq seq, event_seq turn_first, s
   auto task = make_task(options_.id, r, seq, time_us, scheduled);
   task->set_attempt(1);
   task->set_dispatch_boot(boot);
+  set_trace(r, *task);
+  task->set_due_us(time_us);
+  note_scheduled(*task);
   open_activity& activity = r.open.activities[seq];
   activity.boot = boot;
   activity.turn_first = turn_first;
@@ -110,9 +122,15 @@ void partition::schedule_activity(run& r, event_seq seq, event_seq turn_first, s
 }
 
 /// The activity is closed: no row and no due time is left of it.
-void partition::drop_activity(run& r, event_seq seq) {
+void partition::drop_activity(run& r, event_seq seq, activity_metrics::end how, const messages::Event* end) {
   const auto it = r.open.activities.find(seq);
   if (it == r.open.activities.end()) return;
+  note_activity_closed(it->second, how);
+  if (end != nullptr) {
+    tell_attempt(r, it->second, *end);
+  } else {
+    tell_attempt(r, it->second, nullptr, "canceled", nullptr);
+  }
   unset_due(r, seq, it->second);
   if (it->second.has_row) storage::erase_open_activity(gathering_.batch, options_.id, r.number, seq);
 }
@@ -129,7 +147,7 @@ void partition::cancel_activity(run& r, const messages::ActivityTaskCancelReques
   if (it == r.open.activities.end()) return;
   open_activity& activity = it->second;
   if (!request.wait_for_end()) {
-    drop_activity(r, seq);
+    drop_activity(r, seq, activity_metrics::end::canceled);
     return tell_backend(activity, attempt_cancellation::kind::cancel);
   }
   activity.cancel_requested = true;
@@ -147,8 +165,10 @@ void partition::cancel_activity(run& r, const messages::ActivityTaskCancelReques
 
 partition::attempt_of partition::find_attempt(const messages::DecisionEvent& event, std::uint64_t scheduled,
                                               const messages::Attempt& attempt) {
-  attempt_of found{find_run(run_number(event.run_number())), event_seq(scheduled), nullptr};
+  attempt_of found{find_run(run_number(event.run_number())), event_seq(scheduled)};
   if (found.r == nullptr) return found;
+  found.foreign = !event.workflow_id().empty() && !namespaces::same(event.workflow_id(), found.r->workflow_id);
+  if (found.foreign) return found;
   const auto it = found.r->open.activities.find(found.seq);
   if (it == found.r->open.activities.end() || it->second.closing) return found;
   const bool current = it->second.attempt == attempt.number() && it->second.boot == attempt.dispatch_boot();
@@ -157,7 +177,7 @@ partition::attempt_of partition::find_attempt(const messages::DecisionEvent& eve
 }
 
 void partition::late(const messages::DecisionEvent& event, const origin& from) {
-  ++statistics_.late_results;
+  counts_.late_results.add();
   log_.debug({options_.id, event.workflow_id(), run_number(event.run_number())}, "a late activity result was dropped");
   refuse(from, event.workflow_id(), answer::outcome::not_found,
          "no attempt of that token is open: it has ended, was canceled, or another attempt has followed it");
@@ -212,12 +232,12 @@ void partition::route_attempt_closed(const messages::DecisionEvent& event, const
 void partition::close_activity(const attempt_of& which, messages::Event&& end, const origin& from) {
   which.activity->closing = true;
   unset_due(*which.r, which.seq, *which.activity);
-  ++statistics_.activities_closed;
+  counts_.activities_closed.add();
   deliver(*which.r, std::move(end), from);
 }
 
 void partition::on_failed(const attempt_of& which, const messages::ActivityTaskFailed& failed, const origin& from) {
-  if (retry(which, failed.failure(), from)) return;
+  if (retry(which, failed.failure(), failed.attempt(), from)) return;
   open_activity& activity = *which.activity;
   messages::Event end;
   const bool was_lost = failed.failure().kind() == kind::LOST;
@@ -244,7 +264,7 @@ void partition::on_timed_out(const attempt_of& which, const messages::ActivityTa
     tell_backend(*which.activity, attempt_cancellation::kind::cancel);
     ports_.request_flush();
   }
-  if (retry(which, timed_out.failure(), from)) return;
+  if (retry(which, timed_out.failure(), timed_out.attempt(), from)) return;
   messages::Event end;
   *end.mutable_activity_task_timed_out() = timed_out;
   fill_start(*end.mutable_activity_task_timed_out(), *which.activity);
@@ -259,7 +279,7 @@ void partition::on_canceled(const attempt_of& which, const messages::ActivityTas
       keep_undispatched({which.r->number, which.seq});
       return handled(from);
     }
-    if (retry(which, lost("the attempt was stopped with its process"), from)) return;
+    if (retry(which, lost("the attempt was stopped with its process"), canceled.attempt(), from)) return;
   }
   messages::Event end;
   *end.mutable_activity_task_canceled() = canceled;
@@ -274,7 +294,7 @@ void partition::route_heartbeat(const messages::DecisionEvent& event, const orig
   if (which.activity == nullptr) {
     const tasks::dispatch_id id{options_.id.value, event.run_number(), beat.scheduled_seq(), beat.attempt().number(),
                                 beat.attempt().dispatch_boot()};
-    gathering_.out.cancellations.push_back({id, {}, attempt_cancellation::kind::cancel});
+    if (!which.foreign) gathering_.out.cancellations.push_back({id, {}, attempt_cancellation::kind::cancel});
     ports_.request_flush();
     return refuse(from, event.workflow_id(), answer::outcome::not_found,
                   "no attempt of that token is open: stop working on it");
@@ -331,7 +351,7 @@ timestamp partition::next_attempt_at(const open_activity& activity, const messag
 }
 
 /// Returns false where the failure closes the activity.
-bool partition::retry(const attempt_of& which, const messages::Failure& failure, const origin& from) {
+bool partition::retry(const attempt_of& which, const messages::Failure& failure, const messages::Attempt& ended, const origin& from) {
   run& r = *which.r;
   open_activity& activity = *which.activity;
   EVERMILL_CHECK(activity.task != nullptr, "an attempt that has ended was dispatched");
@@ -340,8 +360,12 @@ bool partition::retry(const attempt_of& which, const messages::Failure& failure,
   const std::uint32_t next = activity.attempt + (planted(bug::reuse_dispatch_id) ? 0 : 1);
   const timestamp not_before = next_attempt_at(activity, failure);
   if (activity.close_by != timestamp() && not_before >= activity.close_by) return false;
-  log_.info(about(r), "activity {} (event {}) attempt {} failed: {}; attempt {} follows", activity.task->activity_type(),
-            which.seq.value, activity.attempt, failure.message(), next);
+  log_.info({options_.id, r.workflow_id, r.number, activity.attempt}, "activity {} (event {}) failed: {}; attempt {} follows",
+            activity.task->activity_type(), which.seq.value, failure.message(), next);
+  tell_attempt(r, activity, &ended, "failed", &failure);
+  const bool may_go_on = failure.kind() == kind::LOST || failure.goes_on();
+  if (!may_go_on) activity.lost_from = 0;
+  if (may_go_on && activity.lost_from == 0) activity.lost_from = activity.attempt;
   set_attempt(r, which.seq, activity, next, to_micros(not_before), &failure);
   accept_report(r, from);
   return true;
@@ -353,7 +377,10 @@ void partition::set_attempt(run& r, event_seq seq, open_activity& activity, std:
   auto task = std::make_shared<messages::ActivityTask>(*activity.task);
   task->set_attempt(attempt);
   task->set_dispatch_boot(dispatch_boot(task->activity_type(), task->options()));
+  task->set_lost_from(activity.lost_from);
+  set_trace(r, *task);
   if (activity.heartbeat_details) *task->mutable_heartbeat_details() = *activity.heartbeat_details;
+  task->set_due_us(not_before_us);
   activity.is = phase::waiting;
   activity.attempt = attempt;
   activity.boot = task->dispatch_boot();
@@ -377,6 +404,7 @@ void partition::put_activity_row(run& r, event_seq seq, open_activity& activity)
     row.set_started_us(to_micros(activity.started));
   }
   row.set_cancel_requested(activity.cancel_requested);
+  row.set_lost_from(activity.lost_from);
   activity.has_row = true;
   activity.details_unwritten = false;
   if (!planted(bug::forget_attempt_row)) storage::put_open_activity(gathering_.batch, options_.id, r.number, seq, row);
@@ -412,6 +440,8 @@ bool partition::recover_activity(run& r, event_seq seq, open_activity& activity)
   auto task = make_task(options_.id, r, seq, turn->record.time_us(), scheduled);
   task->set_attempt(activity.attempt);
   task->set_dispatch_boot(activity.boot);
+  task->set_lost_from(activity.lost_from);
+  set_trace(r, *task);
   if (activity.heartbeat_details) *task->mutable_heartbeat_details() = *activity.heartbeat_details;
   activity.close_by = close_time(from_micros(task->scheduled_us()), task->options());
   activity.task = std::move(task);
@@ -428,9 +458,13 @@ bool partition::recover_activity(run& r, event_seq seq, open_activity& activity)
       set_attempt(r, seq, activity, activity.attempt, to_micros(activity.not_before), nullptr);
       return true;
     }
-    messages::ActivityAttemptClosed end;
-    *end.mutable_failed()->mutable_failure() = lost("the process that ran the attempt ended");
-    publish_end(r, seq, activity, std::move(end), gathering_.out);
+    if (ports_.runs_elsewhere(activity.task->activity_type(), activity.task->options().task_queue())) {
+      gathering_.out.adopted.push_back(activity.task);
+    } else {
+      messages::ActivityAttemptClosed end;
+      *end.mutable_failed()->mutable_failure() = lost("the process that ran the attempt ended");
+      publish_end(r, seq, activity, std::move(end), gathering_.out);
+    }
   }
   activity.start_checked = activity.is == phase::handed_out;
   set_due(r, seq, activity);

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "actors/partition.hpp"
+#include "base/namespaces.hpp"
 #include "workflow/lock_keeper.hpp"
 
 namespace evermill::actors {
@@ -16,13 +17,14 @@ void partition::tell_lock(const run& r, event_seq requested, const std::string& 
 }
 
 void partition::ask_lock(const run& r, event_seq requested, const messages::LockRequested& request) {
-  tell_lock(r, requested, workflow::locks::id_of(request.name(), request.permits()), false, request.permits());
+  const std::string lock = workflow::locks::id_of(request.name(), request.permits());
+  tell_lock(r, requested, namespaces::beside(r.workflow_id, lock), false, request.permits());
 }
 
 /// Also for one that still waits.
 void partition::release_lock(const run& r, event_seq requested) {
   if (const auto lock = r.open.locks.find(requested); lock != r.open.locks.end()) {
-    tell_lock(r, requested, lock->second.id, true, 0);
+    tell_lock(r, requested, namespaces::beside(r.workflow_id, lock->second.id), true, 0);
   }
 }
 

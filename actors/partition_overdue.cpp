@@ -67,11 +67,10 @@ void partition::come_back(run& r) {
   }
   const run_number number = r.number;
   const std::uint64_t generation = r.generation;
-  auto late = std::exchange(r.late_reports, {});
-  for (; !late.empty(); late.pop_front()) {
+  for (instance_report& late : std::exchange(r.late_reports, {})) {
     const auto it = runs_.find(number);
     if (failed_ || it == runs_.end() || it->second->generation != generation) return;
-    handle_report(*it->second, std::move(late.front()));
+    handle_report(*it->second, std::move(late));
   }
 }
 
@@ -83,10 +82,32 @@ void partition::give_up(run& r) {
   r.given.clear();
   for (const origin& each : std::exchange(r.in_flight, {})) {
     if (each.parked_index) continue;
-    refuse(each, r.workflow_id, answer::outcome::blocked,
-           "the execution \"" + r.workflow_id + "\" takes no turns: " + r.header.blocked().message());
+    refuse(each, r.workflow_id, answer::outcome::blocked, why_no_turns(r));
   }
   take_down(r);
+}
+
+/// Its code has come back and said that it can't decide now. What it was given waits until it is tried anew.
+void partition::set_aside(run& r, std::shared_ptr<instance_work> work, const instance_report& report) {
+  auto& decisions = work->decisions;
+  decisions.erase(decisions.begin(), decisions.begin() + static_cast<std::ptrdiff_t>(report.turns.size()));
+  for (instance_query& query : work->queries) r.waiting_queries.push_back(std::move(query));
+  auto later = std::move(r.given);
+  r.given.clear();
+  r.given.push_back(std::move(work));
+  for (const auto& each : later) {
+    r.waiting_queries.insert(r.waiting_queries.end(), each->queries.begin(), each->queries.end());
+    r.given.push_back(each);
+  }
+  r.is = run::state::blocked;
+  park_given(r);
+  if (failed_) return;
+  r.parked_left = 0;
+  using blocked = messages::Blocked;
+  const bool has_come = report.set_aside_as == blocked::UNSERVED && has_remote_code(r);  // meanwhile: nobody would tell of it again
+  if (report.set_aside_as == blocked::NONE || has_come) return load_anew(r);
+  block(r, report.set_aside_as, report.difference->at, report.difference->message);
+  give_up(r);
 }
 
 }  // namespace evermill::actors

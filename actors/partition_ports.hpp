@@ -10,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "base/ids.hpp"
+#include "base/span.hpp"
 #include "messages/decision.pb.h"
 #include "messages/journal.pb.h"
 #include "messages/state.pb.h"
@@ -39,6 +40,7 @@ struct answer {
     unavailable,
     refused,  ///< by the workflow's code, which says why in `code`
     blocked,  ///< the execution takes no turns
+    overloaded,  ///< its namespace has as many as it may
   };
   outcome what = outcome::accepted;
   std::string workflow_id;
@@ -71,7 +73,7 @@ struct instance_work {
     messages::Event event;
     timestamp time;
   };
-  std::vector<decision> decisions;  ///< only read by the instance: the partition may need them again
+  std::vector<decision> decisions;  ///< only read by the instance: the partition needs them again
   std::vector<instance_query> queries;  ///< after the decisions
 };
 
@@ -80,9 +82,14 @@ struct instance_report {
   run_number run;
   std::uint64_t generation = 0;
   bool replayed = false;  ///< answers a replay
+  /// Of a replay; or why the decision behind the last of `turns` can't be decided now: that one and all later ones are not
+  /// handled, and the instance is of no more use.
   std::optional<workflow::divergence> difference;
+  /// With a `difference` of decisions: what the run is until it is tried anew. NONE: nothing is wrong with it, and it is, at once, from
+  /// its journal.
+  messages::Blocked::Reason set_aside_as = messages::Blocked::TURN_TIMEOUT;
   std::vector<workflow::step_run> unfinished_steps;      ///< after the last replay
-  std::vector<std::optional<workflow::turn>> turns;      ///< one per decision; empty where it concerned nothing
+  std::vector<std::optional<workflow::turn>> turns;      ///< one per decision, without it; empty where it concerned nothing
   std::vector<messages::Event> unhandled;                ///< decisions that came after the end of the run
   std::map<std::size_t, messages::Failure> refusals;     ///< of updates, by their place in `turns`, which is empty
   std::vector<std::pair<std::uint64_t, std::shared_ptr<const code_result>>> answers;  ///< to queries, by token
@@ -124,9 +131,17 @@ struct durable_turn {
   messages::TurnRecord record;
 };
 
+/// Rows of the family `published` that are durable: those with numbers above `after`, up to `through`. The turns themselves are
+/// read from the store by whoever publishes them: nothing is held in memory for a place that is slow or away.
+struct publishable_rows {
+  std::uint64_t after = 0;
+  std::uint64_t through = 0;
+};
+
 /// What happens outside once a commit is durable, in this order.
 struct effects {
   std::vector<std::shared_ptr<const messages::ActivityTask>> tasks;
+  std::vector<std::shared_ptr<const messages::ActivityTask>> adopted;  ///< that run elsewhere, as far as anybody knows
   std::vector<step_effect> steps;
   std::vector<attempt_cancellation> cancellations;
   std::vector<std::pair<partition_id, std::shared_ptr<const messages::DecisionEvent>>> outbound;
@@ -135,9 +150,11 @@ struct effects {
   std::vector<ended_update> updates;
   std::vector<ended_execution> ended;
   std::vector<durable_turn> turns;  ///< only while somebody follows
+  std::vector<tracing::span> spans;     ///< only where somebody is told of them
+  std::optional<publishable_rows> published;  ///< only where publishing is on; at first what recovery has found, be it nothing
   bool empty() const noexcept {
-    return tasks.empty() && steps.empty() && cancellations.empty() && outbound.empty() && answers.empty() &&
-           log_lines.empty() && updates.empty() && ended.empty() && turns.empty();
+    return tasks.empty() && adopted.empty() && steps.empty() && cancellations.empty() && outbound.empty() && answers.empty() &&
+           log_lines.empty() && updates.empty() && ended.empty() && turns.empty() && spans.empty() && !published;
   }
 };
 
@@ -150,10 +167,14 @@ class partition_ports {
   virtual std::string make_run_id() = 0;
   /// Is this version of the workflow type here ("": any)? Null: no.
   virtual const workflow_definition* find_workflow(const std::string& type, const std::string& version) = 0;
+  /// May workers elsewhere have code for a workflow type that is not here?
+  virtual bool takes_deciders() { return false; }
   virtual partition_id partition_of(const std::string& workflow_id) = 0;
   virtual bool has_followers() = 0;
   /// Is there a task queue of this name here? Not asked for the default one.
   virtual bool serves_queue(const std::string& name) = 0;
+  /// Are its activities run by other processes, which go on when this one ends?
+  virtual bool runs_elsewhere(const std::string&, const std::string&) { return false; }
   /// Is this version of the activity here? Not asked where any will do.
   virtual bool has_activity(const std::string& type, const std::string& version) = 0;
 

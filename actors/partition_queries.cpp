@@ -25,7 +25,7 @@ void partition::on_query(query_request&& query) {
   r->waiting_queries.push_back(std::move(query.what));
   if (r->is == run::state::absent) {
     load(*r);
-  } else if (r->is == run::state::blocked) {
+  } else if (r->is == run::state::blocked && !r->load_when_durable) {
     refuse_queries(*r, answer::outcome::blocked, r->header.blocked().message());
     forget(*r);
   }

@@ -5,10 +5,12 @@
 
 #include "actors/partition.hpp"
 #include "base/planted.hpp"
+#include "workflow/lock_keeper.hpp"
 
 namespace evermill::actors {
 namespace {
 constexpr std::size_t lane_batch = 1000;
+constexpr std::size_t headers_per_page = 1000;
 constexpr std::string_view lane_prefix = "lane/";
 
 void take_row(open_activity& activity, messages::OpenActivity&& row) {
@@ -23,12 +25,14 @@ void take_row(open_activity& activity, messages::OpenActivity&& row) {
   if (row.asynchronous()) activity.is = open_activity::phase::asynchronous;
   activity.started = from_micros(row.started_us());
   activity.cancel_requested = activity.cancel_requested || row.cancel_requested();
+  activity.lost_from = row.lost_from();
 }
 
 }  // namespace
 
 /// What could be read of it may not be acted upon: the queue may have given it something to read already.
 storage::storage_result<void> partition::recover(const std::function<void()>& on_readable) {
+  note_recovering();
   auto done = [&]() -> storage::storage_result<void> {
     try {
       return recover_everything(on_readable);
@@ -41,13 +45,49 @@ storage::storage_result<void> partition::recover(const std::function<void()>& on
   return done;
 }
 
+/// What recovery begins with.
+void partition::put_partition_state() {
+  messages::PartitionState state;
+  state.set_commit_number(last_commit_.value);
+  state.set_last_run_number(last_run_.value);
+  run_number watermark = open_runs_.empty() ? last_run_.next() : *open_runs_.begin();
+  if (recovery_) watermark = std::min(watermark, recovery_->next);
+  state.set_open_work_watermark(watermark.value);
+  state.set_last_publish_number(outgoing_.last);
+  state.set_publish_watermark(outgoing_.watermark);
+  state.set_publish_limit(outgoing_.limit);
+  state.set_execution_index(storage::execution_index_version);
+  outgoing_.limit_changed = false;
+  const auto add = [&](std::string source, const position_tracker& tracker) {
+    messages::ConsumedPositions& consumed = *state.add_consumed();
+    consumed.set_source(std::move(source));
+    consumed.set_low_water(tracker.low());
+    for (const auto& [first, last] : tracker.ranges()) {
+      consumed.add_handled_ranges(first);
+      consumed.add_handled_ranges(last);
+    }
+  };
+  for (const source& each : sources_) add(each.from->source(), each.handled);
+  for (const messages::ConsumedPositions& each : other_sources_) *state.add_consumed() = each;
+  for (const auto& [source, tracker] : lanes_in_) add("lane/" + std::to_string(source), tracker);
+  for (const auto& [destination, lane] : lanes_out_) {
+    messages::OutboundLane& out = *state.add_outbound();
+    out.set_destination_partition(destination);
+    out.set_last_number(lane.last);
+    out.set_acknowledged(lane.acknowledged);
+  }
+  storage::put_partition_state(gathering_.batch, options_.id, state);
+}
+
 storage::storage_result<void> partition::recover_everything(const std::function<void()>& on_readable) {
   auto state = storage::load_partition_state(store_, options_.id);
   if (!state) return unexpected(state.error());
   last_commit_ = commit_number(state->commit_number());
   last_run_ = run_number(state->last_run_number());
   for (const messages::OutboundLane& lane : state->outbound()) {
-    lanes_out_[static_cast<std::uint16_t>(lane.destination_partition())] = {lane.last_number(), lane.acknowledged()};
+    lanes_out_[static_cast<std::uint16_t>(lane.destination_partition())] = {
+        .last = lane.last_number(), .acknowledged = lane.acknowledged()};
+    counts_.unacknowledged.add(static_cast<std::int64_t>(lane.last_number() - lane.acknowledged()));
   }
   for (const messages::ConsumedPositions& consumed : state->consumed()) {
     position_tracker tracker(consumed.low_water(), {consumed.handled_ranges().begin(), consumed.handled_ranges().end()});
@@ -64,6 +104,11 @@ storage::storage_result<void> partition::recover_everything(const std::function<
       other_sources_.push_back(consumed);
     }
   }
+  if (state->execution_index() != storage::execution_index_version) {
+    if (auto made = make_execution_index(); !made) return made;
+  }
+  if (auto counted = recover_open_counts(); !counted) return counted;
+  if (auto published = recover_published(*state); !published) return published;
   for (source& each : sources_) each.consumer = each.from->consume(options_.id, each.polled, on_readable);
   if (auto lanes = recover_lanes(); !lanes) return lanes;
   recovery_ = recovery{run_number(state->open_work_watermark()), last_run_, {}};
@@ -78,11 +123,12 @@ storage::storage_result<void> partition::recover_everything(const std::function<
 }
 
 void partition::recover_more() {
-  if (failed_ || draining_ || !recovery_) return;  // the next boot recovers what a draining partition is not asked for
+  if (failed_ || draining_) return;  // the next boot recovers what a draining partition is not asked for
+  if (!recovery_) return try_served();
   if (auto done = recover_chunk(); !done) return corrupt(done.error());
   send_work();
   flush();
-  if (recovery_ && !failed_) ports_.request_recovery();
+  if ((recovery_ || served_through_) && !failed_) ports_.request_recovery();
 }
 
 storage::storage_result<void> partition::recover_chunk() {
@@ -96,7 +142,10 @@ storage::storage_result<void> partition::recover_chunk() {
     }
     recovery_->next = number.next();
   }
-  if (page->size() < options_.recovery_chunk || page->back().run > recovery_->last) recovery_.reset();
+  if (page->size() < options_.recovery_chunk || page->back().run > recovery_->last) {
+    recovery_.reset();
+    note_recovered();
+  }
   return {};
 }
 
@@ -128,7 +177,7 @@ storage::storage_result<void> partition::recover_run(storage::run_open_work&& wo
                                             ": unfinished work of a run that is not the current one of \"" +
                                             work.work.workflow_id() + "\""});
   }
-  run& r = create_run(work.work.workflow_id(), std::move(**header));
+  run& r = create_stored_run(work.work.workflow_id(), std::move(**header));
   r.has_open_work_row = true;
   r.row_has_inbox = r.has_inbox = work.work.has_inbox();
   r.open_work_through = event_seq(work.work.through_seq());
@@ -178,21 +227,59 @@ storage::storage_result<void> partition::recover_parked_results(run& r) {
   return {};
 }
 
+/// An older evermill has left none, or another one. It is made from the headers, by the first commit, before anything changes it.
+storage::storage_result<void> partition::make_execution_index() {
+  log_.info({options_.id, {}, {}}, "the index of executions is made");
+  if (auto erased = storage::erase_executions(gathering_.batch, store_, options_.id); !erased) return erased;
+  std::string after;
+  while (true) {
+    const auto page = storage::list_instances(store_, options_.id, after, headers_per_page);
+    if (!page) return unexpected(page.error());
+    for (const storage::listed_instance& each : *page) {
+      if (workflow::locks::is_reserved(each.workflow_id)) continue;
+      storage::put_execution(gathering_.batch, storage::execution_row_of(options_.id, each.workflow_id, each.header));
+    }
+    if (page->size() < headers_per_page) break;
+    after = page->back().workflow_id;
+  }
+  return {};
+}
+
 storage::storage_result<void> partition::recover_lanes() {
   if (planted(bug::forget_outbox)) return {};
   for (const auto& [destination, lane] : lanes_out_) {
-    for (std::uint64_t after = lane.acknowledged;;) {
-      auto rows = storage::scan_outbound(store_, options_.id, partition_id(destination), after, lane_batch);
-      if (!rows) return unexpected(rows.error());
-      if (rows->empty()) break;
-      after = rows->back().first;
-      for (auto& [number, event] : *rows) {
-        gathering_.out.outbound.emplace_back(partition_id(destination),
-                                             std::make_shared<messages::DecisionEvent>(std::move(event)));
-      }
+    if (auto sent = send_lane(destination, lane.acknowledged, lane.last); !sent) return sent;
+  }
+  return {};
+}
+
+/// With the next effects: what is stored of the lane.
+storage::storage_result<void> partition::send_lane(std::uint16_t destination, std::uint64_t after, std::uint64_t through) {
+  while (after < through) {
+    auto rows = storage::scan_outbound(store_, options_.id, partition_id(destination), after, lane_batch);
+    if (!rows) return unexpected(rows.error());
+    if (rows->empty()) break;
+    after = rows->back().first;
+    for (auto& [number, event] : *rows) {
+      if (number > through) break;
+      gathering_.out.outbound.emplace_back(partition_id(destination),
+                                           std::make_shared<messages::DecisionEvent>(std::move(event)));
     }
   }
   return {};
+}
+
+void partition::send_unacknowledged() {
+  if (failed_) return;
+  for (auto& [destination, lane] : lanes_out_) {
+    const bool stands = lane.acknowledged == lane.acknowledged_before && lane.acknowledged < lane.last_before;
+    if (stands) {
+      if (auto sent = send_lane(destination, lane.acknowledged, lane.last_before); !sent) return corrupt(sent.error());
+    }
+    lane.acknowledged_before = lane.acknowledged;
+    lane.last_before = lane.last;
+  }
+  flush();
 }
 
 }  // namespace evermill::actors

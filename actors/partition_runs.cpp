@@ -4,7 +4,10 @@
 
 #include "actors/partition.hpp"
 #include "base/check.hpp"
+#include "base/namespaces.hpp"
 #include "base/planted.hpp"
+#include "deciders/decider_hub.hpp"
+#include "workflow/lock_keeper.hpp"
 
 namespace evermill::actors {
 namespace {
@@ -24,7 +27,7 @@ run* partition::load_header(const std::string& workflow_id) {
     run* const recovered = recover_named(run_number((*header)->run_number()));
     if (recovered != nullptr || failed_) return recovered;
   }
-  run& r = create_run(workflow_id, std::move(**header));
+  run& r = create_stored_run(workflow_id, std::move(**header));
   r.row_has_inbox = r.has_inbox;
   return &r;
 }
@@ -51,6 +54,30 @@ run& partition::create_run(std::string workflow_id, messages::InstanceHeader hea
   EVERMILL_CHECK(added, "a run is in memory once");
   current_[r.workflow_id] = &r;
   return r;
+}
+
+run& partition::create_stored_run(std::string workflow_id, messages::InstanceHeader header) {
+  run& r = create_run(std::move(workflow_id), std::move(header));
+  r.listed = storage::listed_state_of(r.header);
+  r.remember_trace(r.header.traceparent(), r.header.tracestate());
+  return r;
+}
+
+/// With its place in the index of executions, which changes with what it says.
+void partition::put_header(run& r) {
+  storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
+  if (workflow::locks::is_reserved(r.workflow_id)) return;  // evermill's own are in no list
+  const auto before = std::exchange(r.listed, storage::listed_state_of(r.header));
+  if (before == r.listed) return;
+  storage::execution_row row = storage::execution_row_of(options_.id, r.workflow_id, r.header);
+  if (const auto replaced = std::exchange(r.replaces, nullptr)) {
+    if (*replaced == row) return;
+    storage::erase_execution(gathering_.batch, *replaced);
+  }
+  storage::put_execution(gathering_.batch, row);
+  if (before == storage::listed_state::none) return;
+  row.is = before;
+  storage::erase_execution(gathering_.batch, row);
 }
 
 /// Removes a run that memory has no reason to hold: nothing in flight, nothing undurable, nothing open.
@@ -113,7 +140,7 @@ void partition::bring_up(run& r, const workflow_definition& definition) {
   r.given.clear();
   ports_.start_instance(r.number, r.generation, definition);
   r.instance_up = true;
-  ++statistics_.live_instances;
+  counts_.live_instances.add(1);
 }
 
 void partition::take_down(run& r) {
@@ -121,25 +148,36 @@ void partition::take_down(run& r) {
   r.instance_up = false;
   r.generation = next_generation_++;
   ports_.stop_instance(r.number);
-  --statistics_.live_instances;
+  counts_.live_instances.add(-1);
   if (r.idle_place) idle_order_.erase(*r.idle_place);
   r.idle_place.reset();
 }
 
 const workflow_definition* partition::definition_of(const run& r) {
-  return ports_.find_workflow(r.header.workflow_type(), r.header.version());
+  return find_code(r.workflow_id, r.header.workflow_type(), r.header.version());
+}
+
+/// Workers decide for the default namespace only: a type of theirs is not known in another one.
+const workflow_definition* partition::find_code(const std::string& workflow_id, const std::string& type, const std::string& version) {
+  const workflow_definition* const found = ports_.find_workflow(type, version);
+  const bool is_elsewhere = found != nullptr && deciders::is_remote(*found) && !namespaces::is_default(namespaces::name_of(workflow_id));
+  return is_elsewhere ? nullptr : found;
 }
 
 void partition::block_unserved(run& r) {
   const std::string name = "workflow named \"" + r.header.workflow_type() + "\"";
-  const bool other_version = ports_.find_workflow(r.header.workflow_type(), "") != nullptr;
+  const workflow_definition* const any = find_code(r.workflow_id, r.header.workflow_type(), "");
+  if (ports_.takes_deciders() && (any == nullptr || deciders::is_remote(*any))) {
+    return block(r, messages::Blocked::UNSERVED, {}, deciders::unserved_text(r.header.workflow_type(), r.header.version()));
+  }
+  const bool other_version = any != nullptr;
   block(r, messages::Blocked::UNSERVED, {},
         other_version ? "version \"" + r.header.version() + "\" of the " + name + " is not registered in this process"
                       : "no " + name + " is registered in this process");
 }
 
 void partition::load(run& r) {
-  if (r.has_inbox && r.turns_not_durable > 0) {  // what is parked is read from the store
+  if (r.turns_not_durable > 0) {  // its journal and what is parked are read from the store
     r.load_when_durable = true;
     return;
   }
@@ -210,7 +248,7 @@ void partition::block(run& r, messages::Blocked::Reason reason, event_seq at, st
     r.header.mutable_blocked()->set_reason(reason);
     r.header.mutable_blocked()->set_event_seq(at.value);
     r.header.mutable_blocked()->set_message(std::move(message));
-    storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
+    put_header(r);
     ++r.turns_not_durable;
     gathering_.turns_of.push_back(&r);
     ports_.request_flush();
@@ -225,17 +263,22 @@ void partition::block(run& r, messages::Blocked::Reason reason, event_seq at, st
 void partition::unblock(run& r) {
   log_.info(about(r), "the execution goes on");
   r.header.clear_blocked();
-  storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
+  put_header(r);
   ++r.turns_not_durable;
   gathering_.turns_of.push_back(&r);
   ports_.request_flush();
 }
 
+std::string partition::why_no_turns(const run& r) {
+  const bool is_blocked = r.header.blocked().reason() != messages::Blocked::NONE;
+  return "the execution \"" + r.workflow_id + "\" takes no turns: " +
+         (is_blocked ? r.header.blocked().message() : std::string("the worker that had it is gone, and it moves to another one; try again"));
+}
+
 void partition::park(run& r, messages::Event&& event, const origin& from) {
   if (from.parked_index) return;  // it is in the inbox already
   if (event.has_workflow_execution_update_accepted()) {  // nobody can say whether it is accepted
-    return refuse(from, r.workflow_id, answer::outcome::blocked,
-                  "the execution \"" + r.workflow_id + "\" takes no turns: " + r.header.blocked().message());
+    return refuse(from, r.workflow_id, answer::outcome::blocked, why_no_turns(r));
   }
   if (r.next_parked == 0) {
     auto rows = storage::scan_parked(store_, options_.id, r.number);

@@ -49,6 +49,8 @@ void partition::on_tick() {
     out.outbound.emplace_back(options_.id, std::move(event));
   }
   ring_activities(now, out);
+  ring_published(now);
+  ring_retention(now);
   if (!out.empty()) ports_.release(std::move(out));
   passivate_idle();
   set_tick();
@@ -61,6 +63,8 @@ void partition::set_tick() {
   refill_timers();
   if (!timers_.empty() && !draining_) consider(timers_.begin()->fire_at);
   if (!dues_.empty()) consider(dues_.begin()->when);
+  if (outgoing_.erase_at) consider(*outgoing_.erase_at);
+  if (!options_.retention.empty() && !draining_ && !gathering_.deleted && !writing_.deleted) consider(retention_.due);
   if (!idle_order_.empty()) {
     // An instance that may not leave yet is looked at again a little later.
     const timestamp soonest = ports_.now() + options_.passivate_after / 4;

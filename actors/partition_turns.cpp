@@ -5,6 +5,7 @@
 
 #include "actors/partition.hpp"
 #include "base/check.hpp"
+#include "base/namespaces.hpp"
 #include "base/planted.hpp"
 #include "evermill/registry.hpp"
 
@@ -40,12 +41,16 @@ void partition::append_turn(run& r, workflow::turn&& turn, const origin& from) {
   if (turn.record.events(0).has_workflow_execution_started()) {
     const auto& started = turn.record.events(0).workflow_execution_started();
     r.remember(started);
+    note_started(r, started);
     const auto& last = turn.record.events(turn.record.events_size() - 1);
     const bool ends = is_end(last) && !last.has_workflow_execution_continued_as_new();  // then its end puts the header
-    if (!ends) storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
+    if (!ends) put_header(r);
   }
   storage::append_turn(gathering_.batch, options_.id, r.number, first, turn.record);
-  ++statistics_.turns;
+  if (outgoing_.on) note_published(r, first, turn.record);
+  counts_.turns.add();
+  if (turn.took.count() > 0) counts_.turn_duration.observe(std::chrono::duration<double>(turn.took).count());
+  tell_turn(r, first, turn);
   ++r.turns_not_durable;
   gathering_.turns_of.push_back(&r);
   accept(r, from);
@@ -78,10 +83,10 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
       case E::kActivityTaskScheduled:
         schedule_activity(r, seq, first, turn.record.time_us(), *event.mutable_activity_task_scheduled());
         continue;
-      case E::kActivityTaskCompleted:
-      case E::kActivityTaskFailed:
-      case E::kActivityTaskTimedOut:
-      case E::kActivityTaskCanceled: drop_activity(r, activity_closed_by(event)); break;
+      case E::kActivityTaskCompleted: drop_activity(r, activity_closed_by(event), activity_metrics::end::completed, &event); break;
+      case E::kActivityTaskFailed: drop_activity(r, activity_closed_by(event), activity_metrics::end::failed, &event); break;
+      case E::kActivityTaskTimedOut: drop_activity(r, activity_closed_by(event), activity_metrics::end::timed_out, &event); break;
+      case E::kActivityTaskCanceled: drop_activity(r, activity_closed_by(event), activity_metrics::end::canceled, &event); break;
       case E::kActivityTaskCancelRequested: cancel_activity(r, event.activity_task_cancel_requested()); break;
       case E::kTimerStarted: {
         storage::timer_row timer{from_micros(event.timer_started().fire_at_us()), r.number, seq, r.workflow_id};
@@ -111,6 +116,9 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
       case E::kHumanTaskCompleted: erase_task(event.human_task_completed().created_seq()); break;
       case E::kHumanTaskCanceled: erase_task(event.human_task_canceled().created_seq()); break;
       case E::kLockRequested: ask_lock(r, seq, event.lock_requested()); break;
+      case E::kSignalExternalWorkflowExecutionInitiated:
+        send_signal(r, *event.mutable_signal_external_workflow_execution_initiated());
+        break;
       case E::kLockReleased: release_lock(r, event_seq(event.lock_released().requested_seq())); break;
       case E::kLockAssigned: assign_lock(event.lock_assigned()); break;
       default: break;
@@ -142,6 +150,7 @@ void partition::apply(run& r, event_seq first, workflow::turn& turn) {
 void partition::send_over_lane(const std::string& to_workflow_id, messages::DecisionEvent&& event) {
   const partition_id destination = ports_.partition_of(to_workflow_id);
   outbound_lane& lane = lanes_out_[destination.value];
+  counts_.unacknowledged.add(1);
   event.mutable_lane()->set_source_partition(options_.id.value);
   event.mutable_lane()->set_number(++lane.last);
   storage::put_outbound(gathering_.batch, options_.id, destination, lane.last, event);
@@ -150,9 +159,10 @@ void partition::send_over_lane(const std::string& to_workflow_id, messages::Deci
 
 void partition::start_child(run& r, event_seq seq, messages::StartChildWorkflowExecutionInitiated& initiated) {
   messages::DecisionEvent event;
-  event.set_workflow_id(initiated.workflow_id());
+  const std::string child = namespaces::beside(r.workflow_id, initiated.workflow_id());
+  event.set_workflow_id(child);
   auto& started = *event.mutable_event()->mutable_workflow_execution_started();
-  started.set_workflow_id(initiated.workflow_id());
+  started.set_workflow_id(child);
   started.set_workflow_type(initiated.workflow_type());
   if (initiated.has_input()) *started.mutable_input() = initiated.input();
   started.mutable_parent()->set_workflow_id(r.workflow_id);
@@ -160,9 +170,31 @@ void partition::start_child(run& r, event_seq seq, messages::StartChildWorkflowE
   started.mutable_parent()->set_initiated_seq(seq.value);
   started.set_run_timeout_us(initiated.run_timeout_us());
   started.set_version(initiated.version());
+  pass_on_trace(r, started);
   event.set_execution_timeout_us(initiated.execution_timeout_us());
   event.set_reuse_policy(initiated.reuse_policy());
-  send_over_lane(initiated.workflow_id(), std::move(event));
+  send_over_lane(child, std::move(event));
+}
+
+/// Nobody is told what becomes of it.
+void partition::send_signal(const run& r, messages::SignalExternalWorkflowExecutionInitiated& told) {
+  messages::WorkflowExecutionSignaled signaled;
+  signaled.set_signal_name(told.signal_name());
+  if (told.has_input()) *signaled.mutable_input() = std::move(*told.mutable_input());
+  messages::DecisionEvent event;
+  const std::string to = namespaces::beside(r.workflow_id, told.workflow_id());
+  event.set_workflow_id(to);
+  if (told.start_type().empty()) {
+    *event.mutable_event()->mutable_workflow_execution_signaled() = std::move(signaled);
+  } else {
+    auto& started = *event.mutable_event()->mutable_workflow_execution_started();
+    started.set_workflow_id(to);
+    started.set_workflow_type(told.start_type());
+    if (told.has_start_input()) *started.mutable_input() = std::move(*told.mutable_start_input());
+    pass_on_trace(r, started);
+    *event.mutable_with_signal() = std::move(signaled);
+  }
+  send_over_lane(to, std::move(event));
 }
 
 /// What the run's end means to the children that it has not seen end.
@@ -171,17 +203,18 @@ void partition::close_children(const run& r) {
   for (const auto& [seq, child] : r.open.children) {
     if (child.when_parent_closes == initiated::ABANDON) continue;
     messages::DecisionEvent event;
-    event.set_workflow_id(child.workflow_id);
+    const std::string to = namespaces::beside(r.workflow_id, child.workflow_id);
+    event.set_workflow_id(to);
     event.mutable_parent()->set_workflow_id(r.workflow_id);
     event.mutable_parent()->set_run_number(r.number.value);
     event.mutable_parent()->set_initiated_seq(seq.value);
-    const std::string reason = "the parent execution \"" + r.workflow_id + "\" has ended";
+    const std::string reason = "the parent execution \"" + std::string(namespaces::plain(r.workflow_id)) + "\" has ended";
     if (child.when_parent_closes == initiated::REQUEST_CANCEL) {
       event.mutable_event()->mutable_workflow_execution_cancel_requested()->set_reason(reason);
     } else {
       event.mutable_terminate()->set_reason(reason);
     }
-    send_over_lane(child.workflow_id, std::move(event));
+    send_over_lane(to, std::move(event));
   }
 }
 
@@ -189,27 +222,31 @@ void partition::cancel_child(const run& r, const messages::RequestCancelChildWor
   const auto child = r.open.children.find(event_seq(request.initiated_seq()));
   if (child == r.open.children.end()) return;
   messages::DecisionEvent event;
-  event.set_workflow_id(child->second.workflow_id);  // which may belong to somebody else, so that the child's start is refused
+  const std::string to = namespaces::beside(r.workflow_id, child->second.workflow_id);
+  event.set_workflow_id(to);  // which may belong to somebody else, so that the child's start is refused
   event.mutable_parent()->set_workflow_id(r.workflow_id);
   event.mutable_parent()->set_run_number(r.number.value);
   event.mutable_parent()->set_initiated_seq(request.initiated_seq());
   event.mutable_event()->mutable_workflow_execution_cancel_requested()->set_reason(request.reason());
-  send_over_lane(child->second.workflow_id, std::move(event));
+  send_over_lane(to, std::move(event));
 }
 
-void partition::start_run(const messages::DecisionEvent& request, const origin& from) {
+void partition::start_run(const messages::DecisionEvent& request, const origin& from,
+                          std::unique_ptr<const storage::execution_row> replaces, run_number replaced) {
   std::string workflow_id = request.workflow_id();
   messages::Event event = request.event();
   messages::WorkflowExecutionStarted& started = *event.mutable_workflow_execution_started();
   const std::int64_t now_us = to_micros(ports_.now());
   if (request.execution_timeout_us() > 0) started.set_execution_deadline_us(later(now_us, request.execution_timeout_us()));
   if (started.run_timeout_us() > 0) started.set_run_deadline_us(later(now_us, started.run_timeout_us()));
-  const workflow_definition* definition = ports_.find_workflow(started.workflow_type(), started.version());
+  const workflow_definition* definition = find_code(workflow_id, started.workflow_type(), started.version());
   if (definition != nullptr) started.set_version(definition->version);
   if (request.has_with_signal()) *started.add_carried_signals() = request.with_signal();
   if (started.run_id().empty()) started.set_run_id(ports_.make_run_id());
   started.set_random_seed(ports_.random());
   started.set_workflow_id(workflow_id);
+  started.set_replaced_run_number(replaced.value);
+  count_open(workflow_id, 1);
   last_run_ = last_run_.next();
   messages::InstanceHeader header;
   header.set_run_number(last_run_.value);
@@ -219,7 +256,10 @@ void partition::start_run(const messages::DecisionEvent& request, const origin& 
   header.set_started_us(now_us);
   header.set_input_hash(input_hash(started.input()));
   header.set_version(started.version());
+  header.set_traceparent(started.traceparent());
+  header.set_tracestate(started.tracestate());
   run& r = create_run(std::move(workflow_id), std::move(header));
+  r.replaces = std::move(replaces);
   if (planted(bug::header_before_start)) storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
   r.state_known = true;
   r.remember(started);  // its parent's cancel may come before the first turn
@@ -254,9 +294,16 @@ void partition::continue_run(run& r, workflow::turn& turn) {
   if (end.has_input()) *started.mutable_input() = end.input();
   if (r.parent) *started.mutable_parent() = *r.parent;
   started.set_continued_from_run_number(r.number.value);
+  started.set_execution_started_us(storage::execution_started_us(r.header));
   started.set_execution_deadline_us(r.execution_deadline_us);
   started.set_run_timeout_us(r.run_timeout_us);
   started.set_version(r.header.version());
+  if (r.trace) {  // all runs of the execution are parts of what its first one is
+    started.set_traceparent(tracing::to_traceparent(r.trace->from));
+    started.set_tracestate(r.trace->state);
+  } else {
+    pass_on_trace(r, started);
+  }
   if (r.run_timeout_us > 0) started.set_run_deadline_us(later(to_micros(r.time), r.run_timeout_us));
   started.set_random_seed(ports_.random());
   started.set_cancel_requested(turn.cancel_requested && !planted(bug::drop_cancel_request));
@@ -270,9 +317,14 @@ void partition::continue_run(run& r, workflow::turn& turn) {
   header.set_workflow_type(end.workflow_type());
   header.set_status(messages::RUNNING);
   header.set_started_us(to_micros(r.time));
+  header.set_execution_started_us(started.execution_started_us());
   header.set_version(r.header.version());
+  header.set_traceparent(started.traceparent());
+  header.set_tracestate(started.tracestate());
   header.set_input_hash(r.header.input_hash());  // a repeated first start still finds the chain
   run& next = create_run(r.workflow_id, std::move(header));
+  next.replaces = std::make_unique<const storage::execution_row>(
+      storage::execution_row{options_.id, r.listed, namespaces::beside(r.workflow_id, r.header.workflow_type()), {started.execution_started_us(), r.workflow_id}});
   next.remember(started);
   set_deadline(next, started);
   next.open.apply(start_seq, start_seq, {}, event);
@@ -295,13 +347,15 @@ void partition::continue_run(run& r, workflow::turn& turn) {
     bring_up(next, *definition);
     give(next, std::move(event), origin{.parked_index = 1});
   }
-  storage::put_header(gathering_.batch, options_.id, next.workflow_id, next.header);
+  put_header(next);
 }
 
 void partition::close_run(run& r, event_seq turn_first, messages::Event& end) {
   r.is = run::state::closed;
   refuse_queries(r, answer::outcome::closed, "the execution \"" + r.workflow_id + "\" has ended");
   r.header.set_status(status_after(end));
+  note_closed(r, end);
+  tell_run(r, end);
   r.header.set_closed_us(to_micros(r.time));
   r.header.set_closing_turn_seq(turn_first.value);
   r.header.clear_blocked();
@@ -310,7 +364,7 @@ void partition::close_run(run& r, event_seq turn_first, messages::Event& end) {
     disarm({fire_at, r.number, seq, r.workflow_id});
   }
   for (auto& [seq, activity] : r.open.activities) {
-    drop_activity(r, seq);
+    drop_activity(r, seq, activity_metrics::end::canceled);
     const bool goes_on = activity.task && activity.task->options().cancellation() == messages::ABANDON;
     if (!goes_on) tell_backend(activity, attempt_cancellation::kind::cancel);
   }
@@ -334,7 +388,8 @@ void partition::close_run(run& r, event_seq turn_first, messages::Event& end) {
     r.has_inbox = false;
   }
   if (end.has_workflow_execution_continued_as_new()) return;
-  storage::put_header(gathering_.batch, options_.id, r.workflow_id, r.header);
+  count_open(r.workflow_id, -1);
+  put_header(r);
   tell_parent(r, end);
   gathering_.out.ended.push_back({r.workflow_id, std::move(end)});
 }

@@ -128,6 +128,13 @@ void run::remember(const messages::WorkflowExecutionStarted& started) {
   execution_deadline_us = started.execution_deadline_us();
   run_deadline_us = started.run_deadline_us();
   run_timeout_us = started.run_timeout_us();
+  remember_trace(started.traceparent(), started.tracestate());
+}
+
+void run::remember_trace(const std::string& traceparent, const std::string& tracestate) {
+  const auto from = tracing::parse_traceparent(traceparent);
+  if (!from) return;
+  trace = std::make_unique<const caller_trace>(caller_trace{*from, tracing::is_tracestate(tracestate) ? tracestate : std::string()});
 }
 
 event_seq activity_closed_by(const messages::Event& event) noexcept {

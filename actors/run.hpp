@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <list>
 #include <map>
 #include <memory>
@@ -13,12 +12,15 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/fifo.hpp"
 #include "base/ids.hpp"
+#include "base/trace_context.hpp"
 #include "messages/decision.pb.h"
 #include "messages/journal.pb.h"
 #include "messages/state.pb.h"
 #include "messages/task.pb.h"
 #include "actors/partition_ports.hpp"
+#include "storage/executions.hpp"
 #include "storage/journal.hpp"
 #include "storage/rows.hpp"
 
@@ -76,6 +78,7 @@ struct open_activity {
   std::uint32_t changing = 0;     ///< commits under way that its next due time waits for
   timestamp due{};
   std::optional<messages::Failure> last_failure;  ///< as stored in the row
+  std::uint32_t lost_from = 0;                    ///< the first of the attempts right before whose end nobody knows; 0: none
   std::shared_ptr<const messages::Payload> heartbeat_details;
   bool details_unwritten = false;
   timestamp next_details_write{};
@@ -117,6 +120,12 @@ struct open_commands {
   void take_attempts(const open_commands& known);
 };
 
+/// The span of whoever asked for a run.
+struct caller_trace {
+  tracing::trace_context from;
+  std::string state;
+};
+
 struct run {
   enum class state : std::uint8_t {
     absent,   ///< no instance actor; its journal is the only state
@@ -134,11 +143,11 @@ struct run {
   bool instance_up = false;
   std::uint64_t works_given = 0;     ///< to this generation's instance
   std::uint64_t works_reported = 0;
-  std::deque<std::shared_ptr<const instance_work>> given;  ///< decisions and queries not reported
+  fifo<std::shared_ptr<instance_work>> given;  ///< decisions and queries not reported; the instance reads them
   // Set aside because its instance has not come back from a turn (partition_overdue.cpp):
   bool overdue = false;
   bool was_loading = false;
-  std::deque<instance_report> late_reports;  ///< until what was parked meanwhile is durable
+  std::vector<instance_report> late_reports;  ///< until what was parked meanwhile is durable
 
   bool state_known = false;  ///< last, time and open reflect the journal
   event_seq last;            ///< last event appended
@@ -149,8 +158,14 @@ struct run {
   std::int64_t execution_deadline_us = 0;
   std::int64_t run_deadline_us = 0;
   std::int64_t run_timeout_us = 0;
+  std::unique_ptr<const caller_trace> trace;  ///< null: no caller's is known
+
+  storage::listed_state listed = storage::listed_state::none;  ///< as the index of executions has it
+  /// What the index has of the run or the execution before, until this one's first header.
+  std::unique_ptr<const storage::execution_row> replaces;
 
   void remember(const messages::WorkflowExecutionStarted& started);
+  void remember_trace(const std::string& traceparent, const std::string& tracestate);
   /// The next turn of its journal; what it opens and closes goes to `to`.
   void read(const storage::stored_turn& turn, open_commands& to);
 
@@ -163,8 +178,8 @@ struct run {
   bool load_when_durable = false;
 
   std::size_t turns_not_durable = 0;
-  std::deque<origin> in_flight;  ///< decisions given to the instance and not reported
-  std::deque<std::pair<messages::Event, origin>> waiting;
+  fifo<origin> in_flight;  ///< decisions given to the instance and not reported
+  fifo<std::pair<messages::Event, origin>> waiting;
   /// Requests that look at the run as a whole and came before its start had a turn, or what is parked was durable.
   std::vector<std::pair<messages::DecisionEvent, origin>> held;
   std::vector<instance_query> waiting_queries;  ///< until the instance is up

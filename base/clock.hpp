@@ -1,18 +1,13 @@
 // Wall-clock time and wake-ups, behind an interface so that a simulation can own both.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 
+#include "evermill/timestamp.hpp"
+
 namespace evermill {
-
-/// Microseconds since the Unix epoch: the resolution of every time that is journaled.
-using timestamp = std::chrono::sys_time<std::chrono::microseconds>;
-
-constexpr std::int64_t to_micros(timestamp t) noexcept { return t.time_since_epoch().count(); }
-constexpr timestamp from_micros(std::int64_t micros) noexcept { return timestamp(std::chrono::microseconds(micros)); }
 
 /// Thread-safe. Alarms are neither durable nor exact: they are hints to look at what is due.
 class clock {

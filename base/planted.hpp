@@ -62,6 +62,9 @@
   BUG(drop_unread_signals, "a run that continues as new drops the signals it has not read")                            \
   BUG(drop_cancel_request, "a run that continues as new forgets that it was canceled")                                 \
   BUG(header_before_start, "an execution's header is stored before its first turn")                                    \
+  /* what is to be published */                                                                                        \
+  BUG(erase_unpublished_turns, "turns are no longer to be published as soon as they are offered")                      \
+  BUG(forget_unpublished_turns, "recovery does not offer what is left to be published")                                \
   /* replay */                                                                                                         \
   BUG(no_replay_comparison, "a replay does not compare what the code asks for with the journal")                       \
   BUG(completions_in_command_order, "a replay hands completions over in the order of their commands")
@@ -74,7 +77,11 @@
   BUG(ignore_what_lies_between, "an owner does not read what others have written before its commit")                   \
   BUG(decide_before_claim_is_read, "an owner begins to commit before it has read its own claim")
 
-#define EVERMILL_BUGS(BUG) EVERMILL_ENGINE_BUGS(BUG) EVERMILL_LOG_BUGS(BUG)
+/// Bugs that only several processes with whole logs show.
+#define EVERMILL_CLUSTER_BUGS(BUG)                                                                                    \
+  BUG(trim_log_early, "a log is trimmed beyond the snapshot that was made of it")
+
+#define EVERMILL_BUGS(BUG) EVERMILL_ENGINE_BUGS(BUG) EVERMILL_LOG_BUGS(BUG) EVERMILL_CLUSTER_BUGS(BUG)
 // clang-format on
 
 namespace evermill {

@@ -13,6 +13,8 @@ namespace bench {
 engine_options engine_options_of(const bench_options& options, const std::filesystem::path& directory) {
   return {.data_directory = directory,
           .partitions = options.partitions,
+          .queue = options.queue,
+          .publish = {.to = options.publish},
           .native_threads = options.native_threads,
           .sync = options.sync};
 }
@@ -26,9 +28,18 @@ measurement find_measurement(const std::string& workload) {
   using namespace std::placeholders;
   if (is_throughput(workload)) return measure_throughput;
   if (workload == "sleepers") return measure_sleepers;
+  if (workload == "lists") return measure_lists;
   if (workload == "history") return measure_long_history;
   if (workload == "recovery") return std::bind(measure_recovery, _1, _2, false);
   if (workload == "recovery-asleep") return std::bind(measure_recovery, _1, _2, true);
+  if (workload == "takeover") return std::bind(measure_takeover, _1, _2, takeover_kind::warm);
+  if (workload == "takeover-cold") return std::bind(measure_takeover, _1, _2, takeover_kind::cold);
+  if (workload == "move") return std::bind(measure_takeover, _1, _2, takeover_kind::move);
+  if (workload == "http-start") return measure_http_starts;
+  if (workload == "http-followers") return measure_http_followers;
+  if (workload == "api-start") return measure_api_starts;
+  if (workload == "api-one") return measure_api_one;
+  if (workload == "server-worker") return measure_server_worker;
   return {};
 }
 

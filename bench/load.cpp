@@ -41,6 +41,11 @@ void start_all(engine& e, const char* workflow, std::uint64_t count, std::uint64
 
 std::string started_id(std::uint64_t i) { return "instance-" + std::to_string(i); }
 
+void wait_until_owned(const engine& e, std::size_t nodes) {
+  constexpr std::chrono::milliseconds between_looks{50};
+  while (!is_shared_by(e.cluster(), nodes)) std::this_thread::sleep_for(between_looks);
+}
+
 void wait_until_asleep(const engine& e) {
   constexpr std::chrono::milliseconds between_looks{10};
   while (e.statistics().live_instances > 0) std::this_thread::sleep_for(between_looks);

@@ -43,6 +43,8 @@ class load {
 void start_all(engine& e, const char* workflow, std::uint64_t count, std::uint64_t at_once);
 /// The workflow id of the i-th of them.
 std::string started_id(std::uint64_t i);
+/// Until each partition of the cluster has an owner that runs it, and each of so many nodes has some.
+void wait_until_owned(const engine& e, std::size_t nodes);
 /// Until no instance is in memory.
 void wait_until_asleep(const engine& e);
 

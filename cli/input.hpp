@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/spelling.hpp"
 #include "evermill/payload.hpp"
 
 namespace evermill::cli {
@@ -17,7 +18,6 @@ payload read_json(std::string_view argument, std::string_view option, std::istre
 /// `text` as one word of a POSIX shell's command line.
 std::string shell_word(std::string_view text);
 
-/// The candidate that is most like `name`, or "" when none is near. Optimal string alignment distance (Damerau 1964).
-std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
+using evermill::nearest;
 
 }  // namespace evermill::cli

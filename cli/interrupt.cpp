@@ -11,6 +11,10 @@ static_assert(std::atomic<bool>::is_always_lock_free, "or a handler could not wr
 
 void note(int) { noted.store(true, std::memory_order_relaxed); }
 
+std::atomic<bool> hung_up{false};
+
+void note_hangup(int) { hung_up.store(true, std::memory_order_relaxed); }
+
 }  // namespace
 
 interrupt_guard::interrupt_guard() {
@@ -27,5 +31,18 @@ interrupt_guard::~interrupt_guard() {
 }
 
 bool interrupt_guard::interrupted() const noexcept { return noted.load(std::memory_order_relaxed); }
+
+hangup_guard::hangup_guard() {
+  hung_up = false;
+  struct sigaction action {};
+  action.sa_handler = note_hangup;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  ::sigaction(SIGHUP, &action, &before_);
+}
+
+hangup_guard::~hangup_guard() { ::sigaction(SIGHUP, &before_, nullptr); }
+
+bool hangup_guard::take() noexcept { return hung_up.exchange(false, std::memory_order_relaxed); }
 
 }  // namespace evermill::cli

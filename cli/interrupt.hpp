@@ -21,4 +21,19 @@ class interrupt_guard {
   std::array<struct sigaction, 2> before_{};
 };
 
+/// While it lives SIGHUP is noted. As interrupt_guard: one at a time.
+class hangup_guard {
+ public:
+  hangup_guard();
+  ~hangup_guard();
+  hangup_guard(const hangup_guard&) = delete;
+  hangup_guard& operator=(const hangup_guard&) = delete;
+
+  /// True once for those that came since.
+  bool take() noexcept;
+
+ private:
+  struct sigaction before_ {};
+};
+
 }  // namespace evermill::cli

@@ -6,8 +6,10 @@
 #include <ostream>
 #include <thread>
 
+#include "base/namespaces.hpp"
 #include "cli/errors.hpp"
-#include "server/control_client.hpp"
+#include "cli/input.hpp"
+#include "server/grpc/control_client.hpp"
 #include "server/local_control.hpp"
 #include "server/socket_path.hpp"
 #include "storage/lock_holder.hpp"
@@ -32,13 +34,60 @@ constexpr int requests_at_most = 3;
                       (holder == 0 ? "" : " (kill " + pid + ")") + ", then try again; nothing was changed.");
 }
 
+/// Who opens it here decides what there is in it.
+void declare_namespace(const environment& env, engine_options& options) {
+  if (!namespaces::is_default(env.name_space)) options.namespaces.push_back({.name = env.name_space});
+}
+
 std::unique_ptr<engine> open_engine(const environment& env, open_mode mode) {
   engine_options options;
   options.data_directory = env.data_directory;
+  if (mode == open_mode::run) {
+    options.secrets = env.secrets;
+    options.docker = env.docker;
+  }
+  declare_namespace(env, options);
   options.mode = mode == open_mode::run      ? engine_mode::run
                  : mode == open_mode::record ? engine_mode::record
                                              : engine_mode::inspect;
   return std::make_unique<engine>(env.definitions, std::move(options));
+}
+
+opened_control open_as_client(const environment& env) {
+  engine_options options;
+  options.mode = engine_mode::client;
+  options.queue = env.queue;
+  declare_namespace(env, options);
+  opened_control opened;
+  try {
+    opened.local = std::make_unique<engine>(env.definitions, std::move(options));
+  } catch (const engine_error& error) {
+    throw command_error(error.what());
+  }
+  opened.control = std::make_unique<server::local_control>(*opened.local, env.name_space);
+  return opened;
+}
+
+}  // namespace
+
+server_address address_of_server(const environment& env) {
+  server_address server;
+  server.address = env.server;
+  server.name_space = env.name_space;
+  server.token = env.token;
+  server.tls = env.tls;
+  server.ca_file = env.tls_ca;
+  server.certificate_file = env.tls_certificate;
+  server.key_file = env.tls_key;
+  return server;
+}
+
+namespace {
+
+opened_control open_server(const environment& env) {
+  opened_control opened;
+  opened.control = server::connect(address_of_server(env), answer_limit);
+  return opened;
 }
 
 /// Commands of other processes can't get through without it; the work itself can go on.
@@ -93,14 +142,24 @@ std::unique_ptr<server::control> connect_to_owner(const environment& env) {
   std::error_code ignored;
   if (!fs::exists(server::socket_file(env.data_directory), ignored)) return nullptr;
   try {
-    return server::connect(env.data_directory, answer_limit);
+    return server::connect(env.data_directory, answer_limit, env.name_space);
   } catch (const server::control_error& error) {
     if (error.code() == server::control_errc::incompatible) throw command_error(error.what());
     return nullptr;  // stale, ending, or of somebody else: the lock tells
   }
 }
 
+std::string place_words(const environment& env) {
+  const std::string space = namespaces::is_default(env.name_space) ? "" : " --namespace " + env.name_space;
+  if (!env.server.empty()) return " --server " + shell_word(env.server) + space;
+  if (env.queue.find('@') != std::string::npos) return space;  // a password is not for the screen: as it was given
+  if (!env.queue.empty()) return " --queue " + shell_word(env.queue) + space;
+  return " --data " + shell_word(env.data_directory.string()) + space;
+}
+
 opened_control open_data_directory(environment& env, open_mode mode, const std::function<bool()>& interrupted) {
+  if (!env.server.empty()) return open_server(env);
+  if (!env.queue.empty()) return open_as_client(env);
   if (mode != open_mode::run) must_exist(env);
   opened_control opened;
   for (const auto end = std::chrono::steady_clock::now() + patience;;) {
@@ -111,7 +170,7 @@ opened_control open_data_directory(environment& env, open_mode mode, const std::
     opened.local = try_to_open(env, mode, last_try);
     if (opened.local) {
       if (mode == open_mode::run) opened.socket = serve(env, *opened.local);
-      opened.control = std::make_unique<server::local_control>(*opened.local);
+      opened.control = std::make_unique<server::local_control>(*opened.local, env.name_space);
       return opened;
     }
     if (interrupted && interrupted()) {

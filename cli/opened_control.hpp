@@ -4,10 +4,12 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "cli/environment.hpp"
+#include "evermill/server_address.hpp"
 #include "server/control.hpp"
-#include "server/control_server.hpp"
+#include "server/grpc/control_server.hpp"
 
 namespace evermill::cli {
 
@@ -25,9 +27,15 @@ enum class open_mode {
   run,      ///< made where it does not exist; its work goes on, and other processes can reach it
 };
 
-/// Reaches env.data_directory. Tries again for some seconds while another process is about to open or to leave it, as
+/// Reaches the server env.server where that is set; the processes at env.queue where that is set, as a client; otherwise env.data_directory. Tries again for some seconds while another process is about to open or to leave it, as
 /// long as `interrupted` does not say true. Throws command_error.
 opened_control open_data_directory(environment& env, open_mode mode, const std::function<bool()>& interrupted = {});
+
+/// env.server, and what it is shown.
+server_address address_of_server(const environment& env);
+
+/// " --data DIR", " --queue ADDRESS" or " --server HOST:PORT": what a command line needs to reach the same again.
+std::string place_words(const environment& env);
 
 /// Throws command_error, with what to do, unless env.data_directory holds a store.
 void must_exist(const environment& env);

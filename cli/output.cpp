@@ -75,6 +75,8 @@ json value_of(const listed_execution& row) {
   if (!row.blocked.empty()) object["blocked"] = row.blocked;
   object["started_at"] = iso_time(row.started_at);
   if (row.status != execution_status::running) object["closed_at"] = iso_time(row.closed_at);
+  const bool continued = row.execution_started_at != time_point{} && row.execution_started_at != row.started_at;
+  if (continued) object["execution_started_at"] = iso_time(row.execution_started_at);
   return object;
 }
 
@@ -125,6 +127,11 @@ std::string to_json(const failure& why, std::string_view status) {
   return line(object);
 }
 std::string to_json(const listed_execution& row) { return line(value_of(row)); }
+std::string to_json(const execution_counts& counts) {
+  json by_status = json::object();
+  for (const auto& [status, count] : counts.by_status) by_status[std::string(to_string(status))] = count;
+  return line({{"total", counts.total}, {"blocked", counts.blocked}, {"by_status", by_status}});
+}
 std::string to_json(const human_task_summary& task) { return line(value_of(task)); }
 
 std::string to_json(const human_task_description& task) {
@@ -144,9 +151,27 @@ std::string to_json(const lock_description& lock) {
                {"workflow_id", lock.id}});
 }
 
-std::string to_json(const execution_description& about) {
+std::string to_json(const known_definition& what, std::string_view kind) {
+  return line({{"kind", std::string(kind)},
+               {"name", what.name},
+               {"versions", what.versions},
+               {"default_version", what.default_version},
+               {"from_file", what.from_file}});
+}
+
+std::string to_json(const task_queue_description& queue) {
+  return line({{"name", queue.name},
+               {"concurrency", queue.concurrency},
+               {"rate_per_second", queue.rate_per_second},
+               {"waiting", queue.waiting},
+               {"running", queue.running},
+               {"workers", queue.workers}});
+}
+
+std::string to_json(const execution_description& about, const std::string& phase) {
   json object = value_of(listed_execution{about.workflow_id, about.run_id, about.workflow_type, about.status,
                                           about.blocked, about.started_at, about.closed_at});
+  if (!phase.empty()) object["phase"] = phase;
   if (!about.blocked.empty()) {
     object["blocked_message"] = about.blocked_message;
     if (about.blocked_at_event != 0) object["blocked_at_event"] = about.blocked_at_event;
@@ -217,6 +242,16 @@ std::string fit(std::string_view text, std::size_t width) {
     while (end < clean.size() && continues(clean[end]));
   }
   return clean.substr(0, end) + "…";
+}
+
+std::vector<std::vector<std::string>> queue_table(const std::vector<task_queue_description>& queues) {
+  std::vector<std::vector<std::string>> table{{"TASK QUEUE", "AT ONCE", "PER SECOND", "WAITING", "RUNNING", "WORKERS"}};
+  for (const task_queue_description& each : queues) {
+    table.push_back({each.name, each.concurrency == 0 ? "any" : std::to_string(each.concurrency),
+                     each.rate_per_second <= 0 ? "any" : json(each.rate_per_second).dump(), std::to_string(each.waiting),
+                     std::to_string(each.running), std::to_string(each.workers)});
+  }
+  return table;
 }
 
 void print_table(std::ostream& out, std::vector<std::vector<std::string>> rows, std::size_t width) {

@@ -22,11 +22,17 @@ std::string to_json(const std::string& workflow_id, const execution_end& end);
 /// Of an update: the same without workflow_id.
 std::string to_json(const failure& why, std::string_view status);
 std::string to_json(const listed_execution& row);
-std::string to_json(const execution_description& about);
+/// {"total":…,"blocked":…,"by_status":{"running":…,…}}
+std::string to_json(const execution_counts& counts);
+/// With "phase" where there is one (standard_phase.hpp).
+std::string to_json(const execution_description& about, const std::string& phase);
 std::string to_json(const human_task_summary& task);
 /// The same with "question" and "form_schema" (null where the task has none).
 std::string to_json(const human_task_description& task);
 std::string to_json(const lock_description& lock);
+/// {"kind":"workflow",…}; `kind` is workflow or activity.
+std::string to_json(const known_definition& what, std::string_view kind);
+std::string to_json(const task_queue_description& queue);
 
 /// "2026-05-01T12:00:00.000000Z"
 std::string iso_time(time_point time);
@@ -40,6 +46,9 @@ std::string state_of(execution_status status, const std::string& blocked);
 
 /// Without control characters, which could take over the terminal, and at most `width` columns wide ("…" marks a cut).
 std::string fit(std::string_view text, std::size_t width);
+
+/// For print_table, with a header.
+std::vector<std::vector<std::string>> queue_table(const std::vector<task_queue_description>& queues);
 
 /// Rows under a header in aligned columns of together at most `width` columns: the widest give way first.
 void print_table(std::ostream& out, std::vector<std::vector<std::string>> rows, std::size_t width);

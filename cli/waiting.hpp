@@ -37,6 +37,8 @@ struct awaited_execution {
   /// It took no turns when it was found and has been told to try again: that it still takes none means nothing yet.
   bool was_blocked = false;
   std::uint64_t events = 0;  ///< that it had then, which have to be replayed first
+  bool is_file = false;       ///< its tasks can be followed
+  bool print_events = false;  ///< those that it and its children send, each as a line of JSON on standard error
 };
 
 /// Waits, and shows progress meanwhile. `signal_command` is what to type to send it a signal. Throws control_error.

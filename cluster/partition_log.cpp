@@ -15,6 +15,11 @@ using kind = storage::log_verdict::kind;
 /// What a part's record needs besides its operations.
 constexpr std::size_t part_overhead_bytes = 512;
 
+/// Is what is to be read gone, or not what it was? Otherwise the broker may give it later.
+bool is_final(const queue::broker_error& error) {
+  return error.code == queue::broker_errc::trimmed || error.code == queue::broker_errc::regressed;
+}
+
 storage_error to_storage_error(const queue::broker_error& error, const std::string& log_name) {
   storage_errc code = storage_errc::io;
   std::string advice;
@@ -46,37 +51,48 @@ storage::storage_result<void> partition_log::start() {
   auto known = storage::load_log_position(store_, options_.id);
   if (!known) return unexpected(known.error());
   judge_ = storage::log_judge(options_.id, std::move(*known));
-  if (auto opened = open_reader(); !opened) return opened;
-  return judge_.position().cluster_id().empty() ? describe() : storage::storage_result<void>();
+  const auto bounds = broker_.bounds({options_.stream, options_.id.value});
+  if (!bounds) return unexpected(to_storage_error(bounds.error(), options_.stream));
+  end_at_start_ = bounds->last;
+  if (const auto opened = open_reader(); !opened) return unexpected(to_storage_error(opened.error(), options_.stream));
+  if (bounds->last == 0 && judge_.position().cluster_id().empty()) describe();
+  return {};
 }
 
 /// The first description holds; where there is one already, this one is ignored by everybody.
-storage::storage_result<void> partition_log::describe() {
-  const auto bounds = broker_.bounds({options_.stream, options_.id.value});
-  if (!bounds) return unexpected(to_storage_error(bounds.error(), options_.stream));
-  if (bounds->last != 0) return {};
+void partition_log::describe() {
   messages::LogRecord record;
   record.mutable_description()->set_cluster_id(options_.cluster_id);
   record.mutable_description()->set_partition_count(options_.partition_count);
   record.mutable_description()->set_partition(options_.id.value);
   append({std::move(record)}, nullptr);
-  return {};
 }
 
-storage::storage_result<void> partition_log::open_reader() {
+queue::broker_result<void> partition_log::open_reader() {
   const auto on_readable = [post = post_, look = poll_of(++reader_number_)] { post(look); };
   auto opened = broker_.read({options_.stream, options_.id.value}, {.after = judge_.last_seen()}, on_readable);
-  if (!opened) return unexpected(to_storage_error(opened.error(), options_.stream));
+  if (!opened) return unexpected(opened.error());
   reader_ = std::move(*opened);
   return {};
 }
 
-/// Reads from where the judge is, if it does not read yet. False: it can't, and has stopped.
+/// Reads from where the judge is, if it does not read yet. False: it can't now, or has stopped.
 bool partition_log::read_on() {
   if (reader_) return true;
   const auto opened = open_reader();
-  if (!opened) stop(opened.error());
-  return opened.has_value();
+  if (!opened) {
+    can_not_read(opened.error());
+    return false;
+  }
+  if (std::exchange(waits_for_broker_, false)) log_.info(about(), "{} is read again", options_.stream);
+  return true;
+}
+
+void partition_log::can_not_read(const queue::broker_error& error) {
+  if (is_final(error)) return stop(to_storage_error(error, options_.stream));
+  reader_.reset();
+  ++reader_number_;
+  if (!std::exchange(waits_for_broker_, true)) log_.warn(about(), "{} can't be read now: {}", options_.stream, error.message);
 }
 
 /// Does nothing once that reader was replaced.
@@ -90,12 +106,18 @@ void partition_log::poll() {
   if (stopped_) return;
   polled_.clear();
   const auto count = reader_->poll(polled_, options_.poll_limit);
-  if (!count) return stop(to_storage_error(count.error(), options_.stream));
+  if (!count) return can_not_read(count.error());
   for (queue::stored_record& each : polled_) {
     auto record = storage::parse_log_record(options_.id, each.what.value);
     if (!record) return stop({record.error().code, record.error().message + ", at " + std::to_string(each.at)});
     judge(each.at, std::move(*record));
     if (stopped_) return;
+    // Whoever runs the partition must not see in the store what its next owner has committed.
+    if (owned_ && meanings_.back().what == kind::claimed && !storage::same_ownership(meanings_.back().by, self_)) {
+      if (!apply()) return;
+      tell();
+      if (stopped_) return;
+    }
   }
   if (!apply()) return;
   tell();
@@ -113,7 +135,10 @@ void partition_log::judge(std::uint64_t at, messages::LogRecord&& record) {
     case kind::corrupt:
       return stop({storage_errc::corrupt, options_.stream + ", at " + std::to_string(at) + ": " + verdict.reason});
     case kind::ignored: log_.debug(about(), "record {} of {} does not count: {}", at, options_.stream, verdict.reason); break;
-    case kind::committed: batch_.append(verdict.batch); break;
+    case kind::committed:
+      bytes_ += verdict.batch.bytes();
+      batch_.append(verdict.batch);
+      break;
     default: break;
   }
   meanings_.push_back({verdict.what, std::move(by)});
@@ -132,12 +157,9 @@ bool partition_log::apply() {
 
 /// What was applied, in the order in which it lies in the log.
 void partition_log::tell() {
-  const auto same = [](const messages::Ownership& a, const messages::Ownership& b) {
-    return a.epoch() == b.epoch() && a.owner() == b.owner();
-  };
   for (const meaning& each : std::exchange(meanings_, {})) {
     if (stopped_) return;
-    const bool own = same(each.by, self_);
+    const bool own = storage::same_ownership(each.by, self_);
     switch (each.what) {
       case kind::described:
         if (judge_.position().partition_count() != options_.partition_count) {
@@ -249,9 +271,7 @@ void partition_log::on_submitted(std::uint64_t number, const queue::broker_resul
   }
 }
 
-void partition_log::look() {
-  if (owned_ && !stopped_) read_on();
-}
+bool partition_log::look() { return stopped_ || read_on(); }
 
 void partition_log::release() {
   EVERMILL_CHECK(owned_ && !submitted_, "a partition is released by its owner, once all is durable");
@@ -286,8 +306,8 @@ void partition_log::lose(const std::string& why) {
   owned_ = claiming_ = false;
   submitted_.reset();
   self_.Clear();
-  if (!stopped_ && !read_on()) return;
-  ports_.on_lost(why);
+  read_on();
+  if (!stopped_) ports_.on_lost(why);
 }
 
 void partition_log::stop(storage::storage_error why) {

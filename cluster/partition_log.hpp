@@ -19,7 +19,7 @@
 #include "base/ids.hpp"
 #include "base/log.hpp"
 #include "base/random.hpp"
-#include "plugins/queue/broker.hpp"
+#include "evermill/broker.hpp"
 #include "storage/key_value_store.hpp"
 #include "storage/log_judge.hpp"
 
@@ -34,7 +34,8 @@ class partition_log_ports {
   /// What was submitted holds and is applied.
   virtual void on_committed() = 0;
   /// This process does not own the partition, or not any more: another claim holds, its claim came too late, or it is not known
-  /// whether what it has written is there. What was submitted and not reported may or may not hold: the store will tell.
+  /// whether what it has written is there. What was submitted and not reported may or may not hold: the store will tell. When it is
+  /// called, nothing that another owner has committed is in the store yet.
   virtual void on_lost(const std::string& why) = 0;
   /// The log can't be followed any further, by anybody or by this process; nothing follows this call. What is in the log is wrong
   /// (corrupt), gone (missing), from a later version (newer_format), or the store has failed (io, no_space).
@@ -64,18 +65,30 @@ class partition_log {
   /// reached now; `mismatch`: the log belongs to a cluster with another number of partitions.
   storage::storage_result<void> start();
 
-  /// Writes a claim: on_owned or on_lost follows. Only while the partition is neither owned nor being claimed.
+  /// Writes a claim: on_owned or on_lost follows. Only while the partition is neither owned nor being claimed. Where the log can't be
+  /// read now, nothing happens: `claiming` says so.
   void claim();
   /// Appends a commit: on_committed, on_lost or on_stopped follows. Only the owner, one at a time.
   void submit(storage::write_batch&& batch);
   /// Gives the partition up: on_lost follows. Only the owner, with nothing submitted.
   void release();
 
-  /// An owner reads the log only where it can't know what lies there. One that commits nothing is to look now and then, or it does
-  /// not learn that another one has claimed the partition: on_lost follows then.
-  void look();
+  /// To be called now and then, by whoever follows or owns. An owner reads the log only where it can't know what lies there: one that
+  /// commits nothing would not learn that another one has claimed the partition; on_lost follows then. And where the broker could not
+  /// be reached when the log was to be read, it is asked again: until then nothing is lost, and nothing follows. False: it can't be
+  /// reached now. Blocks for an answer of the broker.
+  bool look();
 
   bool owned() const noexcept { return owned_; }
+  bool claiming() const noexcept { return claiming_; }
+  /// How many bytes of commits it has read or written.
+  std::uint64_t bytes() const noexcept { return bytes_; }
+  /// Is a commit on its way?
+  bool submitting() const noexcept { return submitted_.has_value(); }
+  /// Has it read all that was there when it started?
+  bool caught_up() const noexcept { return judge_.last_seen() >= end_at_start_; }
+  /// The place of the last record that it has read or written.
+  queue::position last_seen() const noexcept { return judge_.last_seen(); }
   const messages::LogPosition& position() const noexcept { return judge_.position(); }
 
  private:
@@ -88,10 +101,11 @@ class partition_log {
     messages::Ownership by;  // of a claim, a commit or a release
   };
 
-  storage::storage_result<void> open_reader();
+  queue::broker_result<void> open_reader();
   bool read_on();
+  void can_not_read(const queue::broker_error& error);
   std::function<void()> poll_of(std::uint64_t reader);
-  storage::storage_result<void> describe();
+  void describe();
   void poll();
   void judge(std::uint64_t at, messages::LogRecord&& record);
   bool apply();
@@ -113,7 +127,8 @@ class partition_log {
   const log log_;
 
   storage::log_judge judge_;
-  std::unique_ptr<queue::stream_reader> reader_;  ///< null while the owner knows what lies in the log as it wrote it all
+  std::unique_ptr<queue::stream_reader> reader_;  ///< null: the owner knows what lies in the log, or the broker is away
+  bool waits_for_broker_ = false;
   std::vector<queue::stored_record> polled_;
   std::uint64_t reader_number_ = 0;
 
@@ -121,6 +136,8 @@ class partition_log {
   bool claiming_ = false;
   bool owned_ = false;
   bool stopped_ = false;
+  queue::position end_at_start_ = 0;
+  std::uint64_t bytes_ = 0;
   std::optional<submission> submitted_;
 
   storage::write_batch batch_;  ///< what holds and is not applied yet

@@ -31,7 +31,7 @@ function(evermill_precompile target header)
     if(header STREQUAL "evermill_test_headers" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
       # GCC 12 warns of `text + std::move(string)` inside libstdc++ (its bugs 105329 and 105651), and forgets in a precompiled
       # header that this is a system's.
-      target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow)
+      target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
     endif()
   endif()
 endfunction()

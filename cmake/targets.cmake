@@ -27,13 +27,14 @@ function(evermill_use_allocator target)
   endif()
 endfunction()
 
-# evermill_test(NAME SOURCES a_test.cpp … DEPENDS … [ALONE b_test.cpp …] [PARTS part=FILTER …]): one GoogleTest binary, its cases
+# evermill_test(NAME SOURCES a_test.cpp … DEPENDS … [ALONE b_test.cpp …] [PARTS part=FILTER …] [LOCK name]): one GoogleTest binary, its cases
 # known to ctest.
 # PARTS: ctest runs those that a filter names as one test, NAME.part, as they share what they start; the program ends with 77 where
 # that can't be started.
+# LOCK: parts run one at a time with all that has the same.
 # ALONE: sources that are never united with others, as their short names would clash.
 function(evermill_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS;ALONE;PARTS" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT;LOCK" "SOURCES;DEPENDS;ALONE;PARTS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
@@ -47,6 +48,9 @@ function(evermill_test name)
     set(test ${name}.${CMAKE_MATCH_1})
     add_test(NAME ${test} COMMAND ${name} --gtest_filter=${CMAKE_MATCH_2})
     set_tests_properties(${test} PROPERTIES TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77 COST 1000)  # the longest first
+    if(arg_LOCK)
+      set_tests_properties(${test} PROPERTIES RESOURCE_LOCK ${arg_LOCK})
+    endif()
   endforeach()
   if(NOT arg_PARTS)
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${arg_TIMEOUT})

@@ -6,10 +6,10 @@ set(evermill_group_size 6)
 # Sources with hooks for planted bugs are never united with others, so that tests/planted can stand in for them.
 set(evermill_hooked_engine_sources
     actors/committer_actor.cpp actors/instance_actor.cpp actors/partition.cpp actors/partition_attempts.cpp
-    actors/partition_deadlines.cpp actors/partition_recovery.cpp actors/partition_runs.cpp actors/partition_timers.cpp
+    actors/partition_deadlines.cpp actors/partition_publishing.cpp actors/partition_recovery.cpp actors/partition_runs.cpp actors/partition_timers.cpp
     actors/partition_turns.cpp messages/record.cpp storage/description.cpp storage/log_tail.cpp storage/rocksdb_store.cpp
     workflow/decider.cpp)
-set(evermill_hooked_log_sources cluster/partition_log.cpp storage/log_judge.cpp)
+set(evermill_hooked_log_sources cluster/partition_log.cpp cluster/snapshot.cpp storage/log_judge.cpp)
 list(TRANSFORM evermill_hooked_engine_sources PREPEND ${PROJECT_SOURCE_DIR}/)
 list(TRANSFORM evermill_hooked_log_sources PREPEND ${PROJECT_SOURCE_DIR}/)
 set(evermill_hooked_sources ${evermill_hooked_engine_sources} ${evermill_hooked_log_sources})

@@ -3,8 +3,9 @@
 #include <istream>
 #include <ostream>
 
+#include "base/namespaces.hpp"
 #include "base/text.hpp"
-#include "engine/history_json.hpp"
+#include "messages/history_json.hpp"
 #include "evermill/engine.hpp"
 
 namespace evermill {
@@ -139,7 +140,7 @@ void exported_journals::read_first(const json& line, exported_run& run) {
   run.workflow_id = member_text(line, "workflow_id");
   run.run_id = member_text(line, "run_id");
   run.workflow_type = member_text(line, "workflow_type");
-  if (const auto why = why_no_name(run.workflow_id)) refuse(line_, "the workflow_id " + *why);
+  if (const auto why = namespaces::why_no_kept_id(run.workflow_id)) refuse(line_, "the workflow_id " + *why);
   if (const auto why = why_no_name(run.workflow_type)) refuse(line_, "the workflow_type " + *why);
   run.run = run_number(member_number(line, "run").value_or(0));
   if (run.run.value == 0) refuse(line_, "\"run\" is not the number of a run");

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/clock.hpp"
+#include "base/namespaces.hpp"
 #include "engine/incarnation.hpp"
 #include "engine/inspection.hpp"
 #include "storage/journal.hpp"
@@ -34,6 +35,7 @@ void fill(human_task_summary& to, const human_task_place& place, const messages:
 
 bool passes(const human_task_filter& filter, const messages::HumanTask& row) {
   const auto& groups = row.candidate_groups();
+  if (!namespaces::same(row.workflow_id(), namespaces::prefix_of(filter.name_space))) return false;
   return (filter.assignee.empty() || row.assignee() == filter.assignee) &&
          (filter.name.empty() || row.name() == filter.name) && (!filter.unassigned || row.assignee().empty()) &&
          (filter.group.empty() || std::find(groups.begin(), groups.end(), filter.group) != groups.end());
@@ -48,7 +50,7 @@ human_task_place parse_human_task_id(std::string_view task_id) {
   const bool shaped = slash != std::string_view::npos && slash > 0 && dot != std::string_view::npos && dot > slash;
   if (!shaped || !take_number(task_id.substr(slash + 1, dot - slash - 1), place.run) ||
       !take_number(task_id.substr(dot + 1), place.created)) {
-    throw engine_error(engine_errc::invalid_argument, "\"" + std::string(task_id) +
+    throw engine_error(engine_errc::invalid_argument, "\"" + std::string(namespaces::plain(task_id)) +
                                                           "\" is not the id of a human task (\"WORKFLOW-ID/RUN.EVENT\"); "
                                                           "list the open ones to find it");
   }
@@ -85,7 +87,7 @@ human_task_description describe_human_task(const storage::key_value_store& store
   existing_header(store, partition, task.workflow_id);
   const auto row = must(storage::find_human_task(store, partition, task.run, task.created));
   if (!row || row->workflow_id() != task.workflow_id) {
-    throw engine_error(engine_errc::closed, "the human task \"" + human_task_id(task) +
+    throw engine_error(engine_errc::closed, "the human task \"" + std::string(namespaces::plain(human_task_id(task))) +
                                                 "\" is not open: it was completed or withdrawn, or there never was one");
   }
   human_task_description about;

@@ -8,6 +8,7 @@
 #include "engine/exported_journal.hpp"
 #include "engine/incarnation.hpp"
 #include "evermill/journals.hpp"
+#include "storage/executions.hpp"
 #include "storage/rocksdb_store.hpp"
 #include "storage/rows.hpp"
 #include "workflow/lock_keeper.hpp"
@@ -101,7 +102,7 @@ class importer {
   void check(execution_reader& from, const execution_import& what) {
     const std::string& id = what.current().workflow_id;
     const partition_id partition = actors::partition_of(id, partitions_);
-    if (workflow::locks::is_reserved(id)) from.refuse(what, "is a lock, and those stay with the engine they are from");
+    if (workflow::locks::is_reserved(id)) from.refuse(what, "is evermill's own (a lock, an event bus), and those stay with the engine they are from");
     if (must(storage::find_header(store_, partition, id))) {
       throw engine_error(engine_errc::already_exists, "the data directory has an execution \"" + id +
                                                           "\" already; nothing was imported");
@@ -171,11 +172,11 @@ class importer {
     parent_command parent;
   };
 
-  static const messages::WorkflowExecutionStarted& first_start(const execution_import& what) {
-    const exported_run& first = what.runs.front();
-    return first.turns.empty() ? first.parked.front().second.event().workflow_execution_started()
-                               : first.turns.front().record.events(0).workflow_execution_started();
+  static const messages::WorkflowExecutionStarted& start_of(const exported_run& run) {
+    return run.turns.empty() ? run.parked.front().second.event().workflow_execution_started()
+                             : run.turns.front().record.events(0).workflow_execution_started();
   }
+  static const messages::WorkflowExecutionStarted& first_start(const execution_import& what) { return start_of(what.runs.front()); }
   static parent_command parent_of(const execution_import& what) {
     const auto& parent = first_start(what).parent();
     return {parent.workflow_id(), parent.run_number(), parent.initiated_seq()};
@@ -193,7 +194,11 @@ class importer {
       header.set_closing_turn_seq(what.closing_turn.value);
     }
     header.set_input_hash(actors::input_hash(first_start(what).input()));
+    header.set_execution_started_us(start_of(current).execution_started_us());
+    header.set_traceparent(start_of(current).traceparent());
+    header.set_tracestate(start_of(current).tracestate());
     storage::put_header(batch, partition, current.workflow_id, header);
+    storage::put_execution(batch, storage::execution_row_of(partition, current.workflow_id, header));
   }
   /// The rows from which the next engine goes on: what the journal leaves open.
   static void put_open(storage::write_batch& batch, partition_id partition, const execution_import& what) {

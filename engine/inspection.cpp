@@ -6,9 +6,11 @@
 
 #include "actors/run.hpp"
 #include "base/clock.hpp"
-#include "engine/history_json.hpp"
+#include "base/namespaces.hpp"
+#include "messages/history_json.hpp"
 #include "engine/incarnation.hpp"
 #include "plugins/task/task_backend.hpp"
+#include "storage/executions.hpp"
 #include "storage/journal.hpp"
 #include "storage/rows.hpp"
 #include "workflow/conversions.hpp"
@@ -53,7 +55,7 @@ execution_description::open_activity describe_activity(tasks::dispatch_id curren
 messages::InstanceHeader existing_header(const storage::key_value_store& store, partition_id partition,
                                          std::string_view workflow_id) {
   if (auto found = must(storage::find_header(store, partition, workflow_id))) return std::move(*found);
-  throw engine_error(engine_errc::not_found, "no execution has the workflow id \"" + std::string(workflow_id) + "\"");
+  throw engine_error(engine_errc::not_found, "no execution has the workflow id \"" + std::string(namespaces::plain(workflow_id)) + "\"");
 }
 
 std::optional<messages::Event> find_end(const storage::key_value_store& store, partition_id partition,
@@ -108,6 +110,12 @@ execution_description describe(const storage::key_value_store& store, partition_
   return about;
 }
 
+listed_execution listed(std::string&& workflow_id, const messages::InstanceHeader& header) {
+  return {std::move(workflow_id), header.run_id(), header.workflow_type(), static_cast<execution_status>(header.status()),
+          blocked_name(header.blocked()), from_micros(header.started_us()), from_micros(header.closed_us()),
+          from_micros(storage::execution_started_us(header))};
+}
+
 std::vector<listed_execution> list(const storage::key_value_store& store, partition_id partition,
                                    std::string_view after, std::size_t limit) {
   std::vector<listed_execution> found;
@@ -119,35 +127,89 @@ std::vector<listed_execution> list(const storage::key_value_store& store, partit
     if (more) from = rows.back().workflow_id;
     for (auto& row : rows) {
       if (workflow::locks::is_reserved(row.workflow_id)) {
-        from = std::max(from, std::string(workflow::locks::reserved_prefix) + "\xff");  // after all of them
+        from = std::max(from, namespaces::beside(row.workflow_id, workflow::locks::reserved_prefix) + "\xff");  // after all of them
         continue;
       }
-      found.push_back({std::move(row.workflow_id), row.header.run_id(), row.header.workflow_type(),
-                       static_cast<execution_status>(row.header.status()), blocked_name(row.header.blocked()),
-                       from_micros(row.header.started_us()), from_micros(row.header.closed_us())});
+      found.push_back(listed(std::move(row.workflow_id), row.header));
     }
     if (!more) break;
   }
   return found;
 }
 
-std::vector<history_event> history(const storage::key_value_store& store, partition_id partition,
-                                   std::string_view workflow_id, std::uint64_t from_seq, std::size_t limit) {
-  const messages::InstanceHeader header = existing_header(store, partition, workflow_id);
-  storage::journal_reader reader(store, partition, run_number(header.run_number()));
-  std::vector<history_event> events;
-  storage::stored_turn turn;
-  while (events.size() < limit && must(reader.next(turn))) {
-    if (turn.last().value < from_seq) continue;
+namespace {
+
+/// Walks the events of a run from `from` on, until `take(seq, time, event)` says false.
+template <class Take>
+void walk_events(const storage::key_value_store& store, partition_id partition, run_number run, std::uint64_t from, Take&& take) {
+  storage::journal_reader reader(store, partition, run, must(storage::first_of_turn(store, partition, run, event_seq(from))));
+  for (storage::stored_turn turn; must(reader.next(turn));) {
     const timestamp time = from_micros(turn.record.time_us());
     std::uint64_t seq = turn.first.value;
     for (const messages::Event& event : turn.record.events()) {
-      const std::uint64_t number = seq++;
-      if (number < from_seq || events.size() >= limit) continue;
-      events.push_back({number, event_type(event), time, event_json(number, time, event)});
+      if (seq >= from && !take(seq, time, event)) return;
+      ++seq;
     }
   }
+}
+
+history_event shown(std::uint64_t seq, timestamp time, const messages::Event& event) {
+  return {seq, event_type(event), time, event_json(seq, time, event)};
+}
+
+[[noreturn]] void throw_no_such_run(std::string_view workflow_id) {
+  throw engine_error(engine_errc::not_found, "the execution \"" + std::string(namespaces::plain(workflow_id)) + "\" has no such run");
+}
+
+/// Of a run before the current one, from its first event.
+std::string run_id_of(const storage::key_value_store& store, partition_id partition, std::string_view workflow_id,
+                      run_number run) {
+  storage::journal_reader reader(store, partition, run);
+  storage::stored_turn turn;
+  if (!must(reader.next(turn)) || !turn.record.events(0).has_workflow_execution_started()) throw_no_such_run(workflow_id);
+  const messages::WorkflowExecutionStarted& started = turn.record.events(0).workflow_execution_started();
+  if (started.workflow_id() != workflow_id) throw_no_such_run(workflow_id);
+  return started.run_id();
+}
+
+}  // namespace
+
+std::vector<history_event> history(const storage::key_value_store& store, partition_id partition,
+                                   std::string_view workflow_id, std::uint64_t from_seq, std::size_t limit) {
+  std::vector<history_event> events;
+  const messages::InstanceHeader header = existing_header(store, partition, workflow_id);
+  if (limit == 0) return events;
+  walk_events(store, partition, run_number(header.run_number()), std::max<std::uint64_t>(from_seq, 1),
+              [&](std::uint64_t seq, timestamp time, const messages::Event& event) {
+                events.push_back(shown(seq, time, event));
+                return events.size() < limit;
+              });
   return events;
+}
+
+history_page read_history(const storage::key_value_store& store, partition_id partition, std::string_view workflow_id,
+                          const history_request& wanted) {
+  const messages::InstanceHeader header = existing_header(store, partition, workflow_id);
+  const run_number run(wanted.run_number == 0 ? header.run_number() : wanted.run_number);
+  history_page page;
+  page.run_number = run.value;
+  page.run_id = run.value == header.run_number() ? header.run_id() : run_id_of(store, partition, workflow_id, run);
+  const std::uint64_t from = std::max<std::uint64_t>(wanted.from_seq, 1);
+  std::size_t bytes = 0;
+  // From the event before: it may be the one that ended the run.
+  walk_events(store, partition, run, std::max<std::uint64_t>(from - 1, 1),
+              [&](std::uint64_t seq, timestamp time, const messages::Event& event) {
+                if (seq >= from) {
+                  if (page.events.size() >= std::max<std::size_t>(wanted.limit, 1) || bytes >= wanted.max_bytes) return false;
+                  bytes += page.events.emplace_back(shown(seq, time, event)).json.size();
+                }
+                page.ended = actors::is_end(event);
+                if (event.has_workflow_execution_continued_as_new()) {
+                  page.next_run = event.workflow_execution_continued_as_new().new_run_number();
+                }
+                return true;
+              });
+  return page;
 }
 
 payload query(const storage::key_value_store& store, const registry& definitions, partition_id partition,
@@ -155,8 +217,9 @@ payload query(const storage::key_value_store& store, const registry& definitions
   const messages::InstanceHeader header = existing_header(store, partition, query.workflow_id);
   const workflow_definition* definition = definitions.find_workflow(header.workflow_type(), header.version());
   if (definition == nullptr) {
-    throw engine_error(engine_errc::unknown_workflow, "the execution \"" + query.workflow_id + "\" is one of \"" +
-                                                          header.workflow_type() + "\", which is not registered here");
+    throw engine_error(engine_errc::unknown_workflow, "the execution \"" + std::string(namespaces::plain(query.workflow_id)) + "\" is one of \"" +
+                                                          header.workflow_type() + "\", which is not registered here; "
+                                                          "one that a worker decides answers while it runs");
   }
   workflow::decider code(*definition, run_number(header.run_number()));
   storage::journal_reader reader(store, partition, run_number(header.run_number()));
@@ -164,7 +227,7 @@ payload query(const storage::key_value_store& store, const registry& definitions
     const bool ended_without_code = actors::ends_without_code(turn.record.events(turn.record.events_size() - 1));
     if (ended_without_code) break;
     if (const auto difference = code.replay(std::move(turn.record))) {
-      throw engine_error(engine_errc::blocked, "the code does not fit the history of \"" + query.workflow_id + "\": at event " +
+      throw engine_error(engine_errc::blocked, "the code does not fit the history of \"" + std::string(namespaces::plain(query.workflow_id)) + "\": at event " +
                                                    std::to_string(difference->at.value) + ", " + difference->message);
     }
   }

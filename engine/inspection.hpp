@@ -23,11 +23,21 @@ std::optional<messages::Event> find_end(const storage::key_value_store& store, p
                                         const messages::InstanceHeader& header);
 execution_description describe(const storage::key_value_store& store, partition_id partition,
                                std::string_view workflow_id);
+listed_execution listed(std::string&& workflow_id, const messages::InstanceHeader& header);
 /// Up to `limit` executions of the partition after the workflow id `after`.
 std::vector<listed_execution> list(const storage::key_value_store& store, partition_id partition,
                                    std::string_view after, std::size_t limit);
 std::vector<history_event> history(const storage::key_value_store& store, partition_id partition,
                                    std::string_view workflow_id, std::uint64_t from_seq, std::size_t limit);
+
+struct history_request {
+  std::uint64_t run_number = 0;  ///< 0: the current one
+  std::uint64_t from_seq = 1;
+  std::size_t limit = 0;
+  std::size_t max_bytes = 0;
+};
+history_page read_history(const storage::key_value_store& store, partition_id partition, std::string_view workflow_id,
+                          const history_request& wanted);
 
 /// Replays the current run and asks its code. Throws engine_error: unknown_workflow, refused, blocked (the code does not fit).
 payload query(const storage::key_value_store& store, const registry& definitions, partition_id partition,

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/history_json.hpp"
+#include "messages/history_json.hpp"
 
 namespace evermill {
 namespace {

@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "base/text.hpp"
-#include "engine/history_json.hpp"
-#include "engine/message_fields.hpp"
+#include "messages/history_json.hpp"
+#include "messages/message_fields.hpp"
 #include "messages/payload.pb.h"
 
 namespace evermill {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/clock.hpp"
-#include "base/result.hpp"
+#include "evermill/result.hpp"
 #include "messages/journal.pb.h"
 
 namespace google::protobuf {

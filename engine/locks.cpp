@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/namespaces.hpp"
 #include "engine/incarnation.hpp"
 #include "evermill/exceptions.hpp"
 #include "storage/journal.hpp"
@@ -41,11 +42,12 @@ keeper::lock_state lock_state_of(const storage::key_value_store& store, partitio
 std::vector<lock_description> locks(const storage::key_value_store& store, partition_id partition, std::string_view after,
                                     std::size_t limit) {
   std::vector<lock_description> found;
-  std::string from = std::max(std::string(after), std::string(keeper::reserved_prefix));
+  const std::string space(namespaces::prefix_in(after));
+  std::string from = std::max(std::string(after), space + std::string(keeper::reserved_prefix));
   while (found.size() < limit) {
     const auto rows = must(storage::list_instances(store, partition, from, keepers_per_page));
     for (const storage::listed_instance& row : rows) {
-      if (!keeper::is_reserved(row.workflow_id)) return found;
+      if (!keeper::is_reserved(row.workflow_id) || namespaces::prefix_in(row.workflow_id) != space) return found;
       from = row.workflow_id;
       if (!keeper::is_lock(from) || found.size() == limit) continue;
       const keeper::lock_state state = lock_state_of(store, partition, row.header);

@@ -8,6 +8,7 @@
 #include "engine/incarnation.hpp"
 #include "engine/snapshot.hpp"
 #include "evermill/journals.hpp"
+#include "interpreter/workflows.hpp"
 #include "storage/stored_row.hpp"
 #include "workflow/decider.hpp"
 
@@ -131,7 +132,8 @@ std::vector<fs::path> exported_files(const fs::path& directory) {
 
 replay_report replay(const registry& definitions, const fs::path& journals,
                      const std::function<void(const replay_difference&)>& found) {
-  replayer to(definitions, found);
+  const registry all = interpreter::with_workflows(definitions);
+  replayer to(all, found);
   std::error_code error;
   if (!fs::is_directory(journals, error)) {
     replay_file(journals, to);

@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "actors/run.hpp"
+#include "base/namespaces.hpp"
 #include "base/text.hpp"
+#include "base/trace_context.hpp"
 #include "engine/names.hpp"
 #include "workflow/conversions.hpp"
 #include "workflow/lock_keeper.hpp"
@@ -12,11 +14,13 @@
 namespace evermill::requests {
 namespace {
 
+constexpr std::chrono::seconds when_full{1};  // until an execution may have ended
+
 messages::DecisionEvent request_to(std::string_view workflow_id) {
-  check_name("workflow id", workflow_id);
-  if (workflow::locks::is_reserved(workflow_id)) {
+  check_workflow_id(workflow_id);
+  if (workflow::locks::is_lock(workflow_id)) {
     throw engine_error(engine_errc::invalid_argument,
-                       "the workflow id \"" + std::string(workflow_id) +
+                       "the workflow id \"" + std::string(namespaces::plain(workflow_id)) +
                            "\" is evermill's own (a lock): it takes no requests. End the execution that holds the lock instead");
   }
   messages::DecisionEvent event;
@@ -24,22 +28,35 @@ messages::DecisionEvent request_to(std::string_view workflow_id) {
   return event;
 }
 
-}  // namespace
-
-messages::DecisionEvent start(const registry& definitions, random_source& random, std::string_view workflow_type,
-                              payload&& input, start_options&& options) {
-  if (definitions.find_workflow(workflow_type) == nullptr || workflow::locks::is_reserved(workflow_type)) {
+void check_type(const registry& definitions, std::string_view workflow_type, const std::string& version) {
+  if (definitions.find_workflow(workflow_type) == nullptr || workflow::locks::is_keeper(workflow_type)) {
     std::string known;
     for (const std::string& name : definitions.workflow_names()) known += (known.empty() ? "" : ", ") + name;
     throw engine_error(engine_errc::unknown_workflow, "no workflow named \"" + std::string(workflow_type) +
                                                           "\" is registered; there is: " +
                                                           (known.empty() ? "none" : known));
   }
-  if (definitions.find_workflow(workflow_type, options.version) == nullptr) {
+  if (definitions.find_workflow(workflow_type, version) == nullptr) {
     throw engine_error(engine_errc::unknown_workflow, "the workflow \"" + std::string(workflow_type) + "\" is not registered in "
-                                                      "version \"" + options.version + "\"");
+                                                      "version \"" + version + "\"");
   }
-  messages::DecisionEvent event = request_to(options.id.empty() ? make_uuid(random) : options.id);
+}
+
+}  // namespace
+
+messages::DecisionEvent start(const registry* definitions, random_source& random, std::string_view workflow_type,
+                              payload&& input, start_options&& options) {
+  if (definitions != nullptr || workflow::locks::is_keeper(workflow_type)) {
+    check_type(definitions != nullptr ? *definitions : registry(), workflow_type, options.version);
+  } else {
+    check_name("name of a workflow", workflow_type);
+  }
+  messages::DecisionEvent event = request_to(namespaces::plain(options.id).empty() ? options.id + make_uuid(random) : options.id);
+  if (workflow::locks::is_reserved(options.id) && !workflow::locks::is_reserved(workflow_type)) {
+    throw engine_error(engine_errc::invalid_argument,
+                       "the workflow id \"" + std::string(namespaces::plain(options.id)) + "\" is evermill's own; choose one that does not begin with \"" +
+                           std::string(workflow::locks::reserved_prefix) + "\"");
+  }
   check_size("input", input);
   auto& started = *event.mutable_event()->mutable_workflow_execution_started();
   started.set_workflow_type(std::string(workflow_type));
@@ -56,6 +73,10 @@ messages::DecisionEvent start(const registry& definitions, random_source& random
   event.set_execution_timeout_us(options.execution_timeout.count());
   started.set_run_timeout_us(options.run_timeout.count());
   started.set_version(options.version);
+  if (tracing::parse_traceparent(options.traceparent)) {
+    started.set_traceparent(std::move(options.traceparent));
+    if (tracing::is_tracestate(options.tracestate)) started.set_tracestate(std::move(options.tracestate));
+  }
   if (options.with_signal) {
     check_name("signal name", options.with_signal->name);
     check_size("signal's input", options.with_signal->input);
@@ -80,7 +101,7 @@ messages::DecisionEvent update(std::string_view workflow_id, std::string_view up
 }
 
 actors::query_request query(std::string_view workflow_id, std::string_view query_name, payload&& input) {
-  check_name("workflow id", workflow_id);
+  check_workflow_id(workflow_id);
   check_name("query name", query_name);
   check_size("query's input", input);
   actors::query_request query{std::string(workflow_id), {0, std::string(query_name), {}}};
@@ -158,8 +179,10 @@ engine_error error_of(const actors::answer& answer) {
                            : answer.what == outcome::refused      ? engine_errc::refused
                            : answer.what == outcome::blocked      ? engine_errc::blocked
                            : answer.what == outcome::conflict     ? engine_errc::conflict
+                           : answer.what == outcome::overloaded   ? engine_errc::overloaded
                                                                   : engine_errc::unavailable;
-  return {code, answer.message};
+  if (code == engine_errc::overloaded) return {code, namespaces::shown(answer.message), when_full};
+  return {code, namespaces::shown(answer.message)};
 }
 
 }  // namespace evermill::requests

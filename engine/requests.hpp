@@ -11,8 +11,9 @@
 
 namespace evermill::requests {
 
-/// All throw engine_error: invalid_argument for an id or name that can't be, `start` also unknown_workflow.
-messages::DecisionEvent start(const registry& definitions, random_source& random, std::string_view workflow_type,
+/// All throw engine_error: invalid_argument for an id or name that can't be, `start` also unknown_workflow. `definitions`: null where
+/// other processes know what they can run.
+messages::DecisionEvent start(const registry* definitions, random_source& random, std::string_view workflow_type,
                               payload&& input, start_options&& options);
 messages::DecisionEvent signal(std::string_view workflow_id, std::string_view signal_name, payload&& input,
                                std::string_view request_id);

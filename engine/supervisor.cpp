@@ -18,6 +18,11 @@ engine_error unavailable(const std::string& why) {
                                     "or may not have happened, and may be asked for again: " + why};
 }
 
+engine_error moved(const std::string& why) {
+  return {engine_errc::unavailable, "another process takes over what was asked for here; it may or may not have happened, and may be "
+                                    "asked for again: " + why};
+}
+
 }  // namespace
 
 /// Passes on what one incarnation tells; a failure with the number of that incarnation.
@@ -29,7 +34,7 @@ class supervisor::listener final : public actors::node_listener {
   void on_update_ended(actors::ended_update&& what) override { to_.callers_.on_update_ended(std::move(what)); }
   void on_turn(actors::durable_turn&& what) override { to_.callers_.on_turn(std::move(what)); }
   bool has_followers() override { return to_.callers_.has_followers(); }
-  void on_failed(const std::string& message) override { to_.on_failed(generation_, message); }
+  void on_failed(partition_id, const std::string& message) override { to_.on_failed(generation_, message); }
 
  private:
   supervisor& to_;
@@ -64,7 +69,15 @@ std::shared_ptr<incarnation> supervisor::current() const {
 
 std::shared_ptr<incarnation> supervisor::open(std::uint64_t generation) {
   auto next = std::make_unique<listener>(*this, generation);
-  auto fresh = std::make_unique<incarnation>(around_, *next);
+  cluster_hooks hooks;
+  hooks.awaited = [this] { return callers_.awaited(); };
+  hooks.on_gone = [this](partition_id partition, const std::uint32_t partitions, const std::string& why) {
+    const auto partition_of = [partitions](const std::string& workflow_id) {
+      return actors::partition_of(workflow_id, static_cast<std::uint16_t>(partitions));
+    };
+    callers_.fail_answers(partition, partition_of, moved(why));
+  };
+  auto fresh = std::make_unique<incarnation>(around_, *next, hooks);
   listener_ = std::move(next);
   gone_ = std::make_shared<std::promise<void>>();
   return {fresh.release(), [gone = gone_](incarnation* last) {
@@ -140,6 +153,7 @@ void supervisor::replace(std::unique_lock<std::mutex>& lock) {
 void supervisor::tell_ends_of(const incarnation& opened) {
   for (const std::string& workflow_id : callers_.awaited()) {
     const partition_id partition = opened.partition_of(workflow_id);
+    if (!opened.has(partition)) continue;
     const auto header = must(storage::find_header(opened.store(), partition, workflow_id));
     if (!header) continue;  // its start was not durable
     if (auto end = inspection::find_end(opened.store(), partition, *header)) {

@@ -25,6 +25,7 @@ verify_report verify_store(const storage::key_value_store& store, const sink& fo
 verify_report verifier::run() {
   if (auto files = store_.check_files(); !files) problem({}, files.error().message, advice::restore);
   if (!check_description()) return report_;
+  check_log_positions();
   check_partitions();
   check_outbox();
   check_lanes();
@@ -35,6 +36,8 @@ verify_report verifier::run() {
   check_open_work();
   check_timers();
   check_human_tasks();
+  check_published();
+  check_executions();
   return report_;
 }
 
@@ -68,9 +71,16 @@ bool verifier::check_description() {
     return false;
   }
   partitions_ = static_cast<std::uint16_t>(count);
-  boot_ = (*found)->boot_number();
+  boots_.assign(count, (*found)->boot_number());
   states_.resize(count);
   return true;
+}
+
+void verifier::check_log_positions() {
+  walk(family::log_positions, [&](storage::stored_row& any, const place& where) {
+    const auto& row = std::get<storage::log_position_row>(any);
+    if (known_partition(row.partition, where)) boots_[row.partition.value] = row.position.owner().epoch();
+  });
 }
 
 void verifier::check_partitions() {
@@ -243,6 +253,7 @@ void verifier::check_headers() {
     if (!messages::ExecutionStatus_IsValid(header.status()) || header.status() == messages::EXECUTION_STATUS_UNSPECIFIED) {
       problem(where, "the header has an unknown status, " + std::to_string(static_cast<std::uint64_t>(header.status())), advice::newer);
     }
+    check_listed(row, where);
     if (!open && header.has_blocked()) problem(where, "the header of an ended execution says that it is blocked", advice::restore);
     if (has_journal(row.partition, where.run)) return;
     if (!open || !has_parked(row.partition, where.run)) problem(where, "its journal is missing", advice::restore);
@@ -301,9 +312,10 @@ void verifier::check_open_work() {
     }
     where.workflow_id = workflow_id;
     if (activity.activity.attempt() == 0) problem(where, "an attempt without a number", advice::restore);
-    if (activity.activity.dispatch_boot() > boot_) {
+    const std::uint64_t last_boot = boots_[activity.partition.value];
+    if (activity.activity.dispatch_boot() > last_boot) {
       problem(where, "an attempt of boot " + std::to_string(activity.activity.dispatch_boot()) + ", but the last one was " +
-                         std::to_string(boot_), advice::restore);
+                         std::to_string(last_boot), advice::restore);
     }
   });
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "actors/node.hpp"
+#include "base/namespaces.hpp"
 #include "engine/verifier.hpp"
 #include "engine/verifier_walk.hpp"
 
@@ -44,9 +45,9 @@ void verifier::end_run(journal_walk& walk) {
     problem(where, "run " + std::to_string(walk.run.value) + " of partition " + std::to_string(walk.partition.value) +
                        ", whose last one is " + std::to_string(state(walk.partition).last_run_number()), advice::restore);
   }
-  if (journal.highest_boot() > boot_) {
-    problem(where, "it was dispatched by boot " + std::to_string(journal.highest_boot()) + ", but the last one was " + std::to_string(boot_),
-            advice::restore);
+  if (const std::uint64_t last_boot = boots_[walk.partition.value]; journal.highest_boot() > last_boot) {
+    problem(where, "it was dispatched by boot " + std::to_string(journal.highest_boot()) + ", but the last one was " +
+                       std::to_string(last_boot), advice::restore);
   }
   if (!journal.started()) return;  // told already; nothing says whose it is
   where.workflow_id = journal.started()->workflow_id();
@@ -68,6 +69,9 @@ void verifier::check_current(const journal_walk& walk, const messages::InstanceH
   if (header.run_id() != started.run_id()) problem(where, "header and journal differ in the run id", advice::restore);
   if (header.workflow_type() != started.workflow_type()) {
     problem(where, "header and journal differ in the workflow type", advice::restore);
+  }
+  if (header.execution_started_us() != started.execution_started_us()) {
+    problem(where, "header and journal differ in the start of the first run", advice::rebuild);
   }
   if (started.continued_from_run_number() == 0 && header.input_hash() != actors::input_hash(started.input())) {
     problem(where, "header and journal differ in the input", advice::rebuild);
@@ -177,7 +181,8 @@ void verifier::check_work_row(const journal_walk& walk, const messages::Instance
 
 void verifier::check_children(const journal_walk& walk) {
   for (const auto& [seq, child] : walk.check->open().children) {
-    const std::string why = lost_child({walk.partition.value, walk.run.value, seq.value}, child.workflow_id);
+    const std::string why = lost_child({walk.partition.value, walk.run.value, seq.value},
+                                       namespaces::beside(walk.check->started()->workflow_id(), child.workflow_id));
     if (why.empty()) continue;
     problem({walk.check->started()->workflow_id(), walk.run, seq, {}}, "it waits for the child \"" + child.workflow_id + "\", " + why,
             advice::restore);

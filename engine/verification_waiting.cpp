@@ -1,8 +1,9 @@
-// Human tasks and locks: what journals ask for, what rows and other journals say.
+// What is to be published, human tasks and locks: what journals ask for, what rows and other journals say.
 #include <algorithm>
 #include <utility>
 
 #include "actors/node.hpp"
+#include "base/namespaces.hpp"
 #include "engine/locks.hpp"
 #include "engine/verifier.hpp"
 #include "engine/verifier_walk.hpp"
@@ -19,6 +20,45 @@ bool contains(const List& list, const keeper::claim& who) {
 }
 
 }  // namespace
+
+void verifier::check_published() {
+  std::vector<std::uint64_t> expected;  // of each partition
+  for (const messages::PartitionState& each : states_) expected.push_back(each.publish_watermark() + 1);
+  walk(family::published, [&](storage::stored_row& any, const place& where) {
+    const auto& row = std::get<storage::published_row>(any);
+    if (!known_partition(row.partition, where)) return;
+    std::uint64_t& next = expected[row.partition.value];
+    if (row.number < next) problem(where, "turns that were published are still there", advice::restore);
+    if (row.number > next) {
+      problem(where, "the turns to be published with the numbers " + std::to_string(next) + " to " +
+                         std::to_string(row.number - 1) + " are missing", advice::restore);
+    }
+    next = std::max(next, row.number + 1);
+    for (const auto& turn : row.turns.turns()) check_published_turn(row, turn, where);
+  });
+  for (std::size_t id = 0; id < expected.size(); ++id) {
+    if (expected[id] == states_[id].last_publish_number() + 1) continue;
+    problem({}, "partition " + std::to_string(id) + ": its turns to be published end with number " +
+                    std::to_string(expected[id] - 1) + ", not " + std::to_string(states_[id].last_publish_number()),
+            advice::restore);
+  }
+}
+
+void verifier::check_published_turn(const storage::published_row& row, const messages::CommittedTurns::Turn& turn,
+                                    place where) {
+  where.workflow_id = turn.workflow_id();
+  where.run = run_number(turn.run_number());
+  where.event = event_seq(turn.first_seq());
+  if (actors::partition_of(turn.workflow_id(), partitions_) != row.partition) {
+    return problem(where, "a turn to be published of an execution of another partition", advice::restore);
+  }
+  const auto stored = storage::read_turn(store_, row.partition, where.run, where.event);
+  if (!stored) {
+    problem(where, "a turn to be published that its journal has not: " + stored.error().message, advice::restore);
+  } else if (static_cast<std::uint32_t>(stored->record.events_size()) != turn.events()) {
+    problem(where, "a turn to be published has another number of events than in its journal", advice::restore);
+  }
+}
 
 std::optional<actors::open_commands> verifier::open_of(partition_id partition, const std::string& workflow_id,
                                                        run_number run) const {
@@ -104,7 +144,8 @@ void verifier::note_lock_message(partition_id to, const messages::DecisionEvent&
 void verifier::check_wanted_locks(const journal_walk& walk) {
   const std::string& workflow_id = walk.check->started()->workflow_id();
   for (const auto& [seq, lock] : walk.check->open().locks) {
-    const std::string why = lost_lock({walk.partition.value, walk.run.value, seq.value}, workflow_id, lock.id, lock.granted);
+    const std::string why = lost_lock({walk.partition.value, walk.run.value, seq.value}, workflow_id,
+                                      namespaces::beside(workflow_id, lock.id), lock.granted);
     if (why.empty()) continue;
     problem({workflow_id, walk.run, seq, {}}, (lock.granted ? "it holds \"" : "it waits for \"") + lock.id + "\", " + why,
             advice::restore);

@@ -45,6 +45,7 @@ class verifier {
 
   // verification.cpp: the families that are read once
   bool check_description();
+  void check_log_positions();
   void check_partitions();
   void check_outbox();
   void check_outbound(const storage::outbound_row& row, const place& where);
@@ -81,7 +82,15 @@ class verifier {
   void check_children(const journal_walk& walk);
   std::string lost_child(const child_key& key, const std::string& child) const;
 
-  // verification_waiting.cpp: human tasks and locks
+  // verification_executions.cpp: the index of executions
+  bool has_index(partition_id partition) const;
+  void check_listed(const storage::header_row& row, const place& where);
+  void check_executions();
+  void find_executions_without_header();
+
+  // verification_waiting.cpp: what is to be published, human tasks and locks
+  void check_published();
+  void check_published_turn(const storage::published_row& row, const messages::CommittedTurns::Turn& turn, place where);
   void check_human_tasks();
   void find_tasks_without_journal();
   void check_open_tasks(const journal_walk& walk);
@@ -100,7 +109,8 @@ class verifier {
   const sink& found_;
   verify_report report_;
   std::uint16_t partitions_ = 0;
-  std::uint64_t boot_ = 0;
+  /// Of each partition: the number of its last incarnation. Of one that follows a log: its owner's epoch.
+  std::vector<std::uint64_t> boots_;
   std::vector<messages::PartitionState> states_;
   std::set<child_key> starts_on_their_way_;
   std::set<child_key> ends_on_their_way_;
@@ -109,6 +119,7 @@ class verifier {
   std::set<lock_key> lock_grants_on_their_way_;
   std::uint64_t timers_asked_for_ = 0;  ///< by journals, and there
   std::uint64_t tasks_asked_for_ = 0;   ///< the same
+  std::uint64_t listed_ = 0;            ///< headers whose rows are in the index
 };
 
 }  // namespace evermill::verification

@@ -36,11 +36,11 @@ execution_end to_execution_end(const messages::Event& event) {
   return end;
 }
 
-std::uint64_t waiters::expect_answer(answer_callback callback) {
+std::uint64_t waiters::expect_answer(partition_id from, answer_callback callback) {
   {
     std::lock_guard lock(mutex_);
     if (!stopped_) {
-      answers_.emplace(++last_token_, std::move(callback));
+      answers_.emplace(++last_token_, answer_waiter{from, std::move(callback)});
       return last_token_;
     }
   }
@@ -84,11 +84,13 @@ std::shared_ptr<void> waiters::follow(std::string workflow_id, turn_callback cal
     std::lock_guard tokens(mutex_);
     ticket = ++last_token_;
   }
-  followers_.emplace(ticket, follower{std::move(workflow_id), std::move(callback)});
+  followers_.emplace(workflow_id, follower{ticket, std::move(callback)});
   follower_count_ = followers_.size();
-  return {this, [this, ticket](void*) {
+  return {this, [this, ticket, workflow_id = std::move(workflow_id)](void*) {
             std::lock_guard leaving(followers_mutex_);
-            followers_.erase(ticket);
+            auto [it, last] = followers_.equal_range(workflow_id);
+            while (it != last && it->second.ticket != ticket) ++it;
+            if (it != last) followers_.erase(it);
             follower_count_ = followers_.size();
           }};
 }
@@ -99,7 +101,7 @@ void waiters::on_answer(std::uint64_t token, actors::answer&& what) {
     std::lock_guard lock(mutex_);
     const auto it = answers_.find(token);
     if (it == answers_.end()) return;
-    callback = std::move(it->second);
+    callback = std::move(it->second.callback);
     answers_.erase(it);
   }
   callback(std::nullopt, std::move(what));
@@ -165,19 +167,41 @@ waiters::update_callback waiters::withdraw_update(std::uint64_t ticket) {
 
 void waiters::on_turn(actors::durable_turn&& what) {
   std::lock_guard lock(followers_mutex_);
-  for (const auto& [ticket, follower] : followers_) {
-    if (follower.workflow_id.empty() || follower.workflow_id == what.workflow_id) follower.callback(what);
-  }
+  const auto tell = [&](const std::string& workflow_id) {
+    const auto [first, last] = followers_.equal_range(workflow_id);
+    for (auto it = first; it != last; ++it) it->second.callback(what);
+  };
+  tell({});
+  if (!what.workflow_id.empty()) tell(what.workflow_id);
 }
 
 void waiters::fail_answers(const engine_error& error) {
-  std::unordered_map<std::uint64_t, answer_callback> answers;
+  std::unordered_map<std::uint64_t, answer_waiter> answers;
   {
     std::lock_guard lock(mutex_);
     answers.swap(answers_);
   }
-  for (auto& [token, callback] : answers) callback(error, {});
+  for (auto& [token, waiter] : answers) waiter.callback(error, {});
   for (const update_callback& callback : take_updates([](const update_waiter&) { return true; })) callback(error, {});
+}
+
+void waiters::fail_answers(partition_id from, const std::function<partition_id(const std::string&)>& partition_of,
+                           const engine_error& error) {
+  std::vector<answer_callback> answers;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto it = answers_.begin(); it != answers_.end();) {
+      if (it->second.from != from) {
+        ++it;
+        continue;
+      }
+      answers.push_back(std::move(it->second.callback));
+      it = answers_.erase(it);
+    }
+  }
+  for (const answer_callback& callback : answers) callback(error, {});
+  const auto of_it = [&](const update_waiter& each) { return partition_of(each.workflow_id) == from; };
+  for (const update_callback& callback : take_updates(of_it)) callback(error, {});
 }
 
 void waiters::fail_ends(const engine_error& error) {

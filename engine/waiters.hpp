@@ -25,8 +25,8 @@ class waiters {
   using update_callback = std::function<void(std::optional<engine_error>, const actors::code_result&)>;
   using turn_callback = std::function<void(const actors::durable_turn&)>;
 
-  /// The token under which the answer will come.
-  std::uint64_t expect_answer(answer_callback callback);
+  /// The token under which the answer of the partition will come.
+  std::uint64_t expect_answer(partition_id from, answer_callback callback);
   /// Gives up waiting for an answer, for example because the request could not be queued.
   void forget_answer(std::uint64_t token);
 
@@ -41,6 +41,9 @@ class waiters {
 
   /// Of requests and of updates.
   void fail_answers(const engine_error& error);
+  /// The same, only of one partition. `partition_of` an update's workflow id.
+  void fail_answers(partition_id from, const std::function<partition_id(const std::string&)>& partition_of,
+                    const engine_error& error);
   void fail_ends(const engine_error& error);
   /// The executions whose end somebody waits for.
   std::vector<std::string> awaited() const;
@@ -54,6 +57,10 @@ class waiters {
   bool has_followers() const { return follower_count_.load(std::memory_order_relaxed) > 0; }
 
  private:
+  struct answer_waiter {
+    partition_id from;
+    answer_callback callback;
+  };
   struct end_waiter {
     std::uint64_t ticket;
     end_callback callback;
@@ -66,19 +73,19 @@ class waiters {
   std::vector<update_callback> take_updates(const std::function<bool(const update_waiter&)>& wanted);
 
   struct follower {
-    std::string workflow_id;
+    std::uint64_t ticket;
     turn_callback callback;
   };
 
   mutable std::mutex mutex_;
   std::uint64_t last_token_ = 0;
-  std::unordered_map<std::uint64_t, answer_callback> answers_;
+  std::unordered_map<std::uint64_t, answer_waiter> answers_;
   std::unordered_multimap<std::string, end_waiter> ends_;
   std::map<std::uint64_t, update_waiter> updates_;
   std::optional<engine_error> stopped_;
 
   std::mutex followers_mutex_;  // held while a follower is called: after it has left it is not called any more
-  std::map<std::uint64_t, follower> followers_;
+  std::unordered_multimap<std::string, follower> followers_;  ///< by workflow id; "": of all
   std::atomic<std::size_t> follower_count_{0};
 };
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/result.hpp"
+#include "evermill/result.hpp"
 
 namespace google::protobuf {
 class MessageLite;

@@ -13,12 +13,16 @@ what=${1:-build}
 build_packages=(
   g++ cmake ninja-build ccache pkg-config
   libcaf-dev librocksdb-dev
-  libprotobuf-dev protobuf-compiler libgrpc++-dev protobuf-compiler-grpc
+  libprotobuf-dev libprotoc-dev protobuf-compiler libgrpc++-dev protobuf-compiler-grpc
   libspdlog-dev libexpected-dev libxxhash-dev libmurmurhash-dev nlohmann-json3-dev libcli11-dev libgoogle-perftools-dev
-  libvalijson-dev libhiredis-dev librdkafka-dev
+  libvalijson-dev libhiredis-dev librdkafka-dev libboost-dev libsqlite3-dev libyaml-cpp-dev libjq-dev libcurl4-openssl-dev libssl-dev
 )
-test_packages=(libgtest-dev libgmock-dev python3 doxygen redis-server)
-test_packages+=(openjdk-17-jre-headless maven kcat)  # a real Kafka: scripts/services/kafka.sh
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv doxygen redis-server)
+test_packages+=(openjdk-17-jre-headless maven kcat openssl)  # a real Kafka: scripts/services/kafka.sh
+test_packages+=(python3-grpcio python3-protobuf)  # clients and workers in Python: tests/deciders, bench/soak
+test_packages+=(nodejs)  # scripts in JavaScript
+test_packages+=(dpkg-dev)  # source packages: examples/software_build
+test_packages+=(docker.io docker-compose iptables iproute2 tini curl mmdebstrap)  # a real Docker engine: scripts/services/docker.sh
 all_packages=(clang-14 libclang-rt-14-dev)
 
 case $what in

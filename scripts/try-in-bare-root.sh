@@ -21,7 +21,6 @@ done
 (($#)) || set -- ./test.sh
 
 ((EUID == 0)) || { echo "$0: must be run as root (chroot)" >&2; exit 1; }
-command -v mmdebstrap >/dev/null || { echo "$0: needs mmdebstrap: apt-get install mmdebstrap" >&2; exit 1; }
 
 root=${root:-$(mktemp -d "${TMPDIR:-/tmp}/evermill-root.XXXXXX")}
 mounted=()
@@ -32,18 +31,15 @@ leave() {
 trap leave EXIT
 
 if [[ ! -e $root/etc/debian_version ]]; then
-  sources=()
-  if grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release; then
-    for file in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list; do
-      if [[ -s $file ]]; then sources=("$file"); break; fi
-    done
-  fi
   echo "making a bare Debian 12 root in $root"
-  mmdebstrap --quiet --variant=minbase bookworm "$root" "${sources[@]}"
+  "$source_tree/scripts/make-bare-root.sh" "$root"
 fi
 cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 
+# Namespaces of their own, as Docker's engine for tests has them, need a root that is a mount.
+mount --bind "$root" "$root"; mounted+=("$root")
 mount -t proc proc "$root/proc"; mounted+=("$root/proc")
+mount --rbind --make-rslave /sys "$root/sys"; mounted+=("$root/sys")  # control groups
 mount --bind /dev "$root/dev"; mounted+=("$root/dev")
 
 rm -rf "$root/evermill"

@@ -1,4 +1,5 @@
 // Headers, one per workflow id, and the state of a partition.
+#include "storage/executions.hpp"
 #include "storage/keys.hpp"
 #include "storage/row_access.hpp"
 #include "storage/rows.hpp"
@@ -44,6 +45,10 @@ storage_result<std::optional<messages::InstanceHeader>> find_header(const key_va
   return std::optional(std::move(header));
 }
 
+void erase_header(write_batch& batch, partition_id partition, std::string_view workflow_id) {
+  batch.erase(family::instances, instance_key(partition, workflow_id));
+}
+
 storage_result<std::vector<listed_instance>> list_instances(const key_value_store& store, partition_id partition,
                                                             std::string_view after, std::size_t limit) {
   std::string from = instance_key(partition, after);
@@ -71,7 +76,10 @@ storage_result<messages::PartitionState> load_partition_state(const key_value_st
   std::string value;
   auto found = store.get(family::partitions, key, value);
   if (!found) return unexpected(found.error());
-  if (!*found) return state;
+  if (!*found) {
+    state.set_execution_index(execution_index_version);  // nothing is missing in it
+    return state;
+  }
   auto parsed =
       parse_message(family::partitions, key, value, "state of partition " + std::to_string(partition.value), state);
   if (!parsed) return unexpected(parsed.error());

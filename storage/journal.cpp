@@ -1,5 +1,7 @@
 #include "storage/journal.hpp"
 
+#include <optional>
+
 #include "base/check.hpp"
 #include "storage/keys.hpp"
 #include "storage/row_access.hpp"
@@ -80,6 +82,37 @@ storage_result<stored_turn> read_turn(const key_value_store& store, partition_id
   if (!parsed) return unexpected(parsed.error());
   if (turn.record.events_size() == 0) return unexpected(corrupt(partition, run, first, "a turn without events"));
   return turn;
+}
+
+storage_result<event_seq> first_of_turn(const key_value_store& store, partition_id partition, run_number run, event_seq seq) {
+  const std::size_t prefix_bytes = run_prefix(partition, run).size();
+  // Turns are short, as a rule: the one that is looked for begins just before. Stores walk forwards only.
+  for (std::uint64_t back = 8;; back *= 16) {
+    const event_seq from(seq.value > back ? seq.value - back : 1);
+    std::optional<std::uint64_t> first;
+    const auto rows = store.scan(family::journal, turn_key(partition, run, from), turn_key(partition, run, seq.next()));
+    for (; rows->valid(); rows->next()) {
+      std::string_view rest = rows->key().substr(prefix_bytes);
+      first = take_number(rest);
+      if (!first) return unexpected(corrupt(partition, run, from, "followed by a malformed key"));
+    }
+    if (auto status = rows->status(); !status) return unexpected(status.error());
+    if (first) {
+      auto turn = read_turn(store, partition, run, event_seq(*first));
+      if (!turn) return unexpected(turn.error());
+      return turn->last() < seq ? seq : turn->first;
+    }
+    if (from.value == 1) return seq;
+  }
+}
+
+storage_result<std::size_t> erase_journal(write_batch& batch, const key_value_store& store, partition_id partition, run_number run) {
+  const std::string prefix = run_prefix(partition, run);
+  std::size_t turns = 0;
+  const auto rows = store.scan(family::journal, prefix, end_of(prefix));
+  for (; rows->valid(); rows->next(), ++turns) batch.erase(family::journal, rows->key());
+  if (auto status = rows->status(); !status) return unexpected(status.error());
+  return turns;
 }
 
 storage_result<bool> has_journal(const key_value_store& store, partition_id partition, run_number run) {

@@ -43,7 +43,13 @@ class journal_reader {
 storage_result<stored_turn> read_turn(const key_value_store& store, partition_id partition, run_number run,
                                       event_seq first);
 
+/// The first event of the turn that has the event `seq`; where the journal ends before it, `seq` itself. Reads few rows, wherever
+/// that is.
+storage_result<event_seq> first_of_turn(const key_value_store& store, partition_id partition, run_number run, event_seq seq);
+
 /// Is there any turn of the run, readable or not?
+/// Erases the whole journal; gives how many turns it had.
+storage_result<std::size_t> erase_journal(write_batch& batch, const key_value_store& store, partition_id partition, run_number run);
 storage_result<bool> has_journal(const key_value_store& store, partition_id partition, run_number run);
 
 }  // namespace evermill::storage

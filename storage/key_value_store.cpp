@@ -39,6 +39,12 @@ std::optional<write_batch> write_batch::from_bytes(std::string bytes) {
   return batch;
 }
 
+std::size_t write_batch::whole_bytes(std::string_view bytes) {
+  std::size_t whole = 0;
+  for (std::string_view rest = bytes; !rest.empty() && take(rest);) whole = bytes.size() - rest.size();
+  return whole;
+}
+
 void write_batch::put(family f, std::string_view key, std::string_view value) {
   operations_.push_back(static_cast<char>(f));
   append_varint(operations_, key.size());

@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "base/check.hpp"
-#include "base/result.hpp"
+#include "evermill/result.hpp"
 
 namespace evermill::storage {
 
@@ -29,8 +29,10 @@ enum class family : std::uint8_t {
   requests = 8,     ///< requests from outside that were done, by their ids
   human_tasks = 9,  ///< one row per open human task
   log_positions = 10,  ///< one row per partition, in a store that follows a commit log
+  published = 11,  ///< one row per commit whose turns are to be published, until they are
+  executions = 12,  ///< one row per execution, in the order of lists: found again from `instances`
 };
-inline constexpr std::size_t family_count = 11;
+inline constexpr std::size_t family_count = 13;
 
 enum class storage_errc {
   io,              ///< the disk or the operating system refused; the outcome of a write is unknown
@@ -68,6 +70,8 @@ class write_batch {
   std::string_view as_bytes() const noexcept { return operations_; }
   /// Nothing where the bytes are no list of operations on families that this build knows.
   static std::optional<write_batch> from_bytes(std::string bytes);
+  /// How many bytes of a list of operations that may end within one are whole operations.
+  static std::size_t whole_bytes(std::string_view bytes);
 
   /// Calls `visit.put(family, key, value)` or `visit.erase(family, key)` per operation, in order.
   template <class Visitor>
@@ -94,6 +98,8 @@ class cursor {
   virtual std::string_view key() const = 0;
   virtual std::string_view value() const = 0;
   virtual void next() = 0;
+  /// Goes forward to the first row that is not before `key`, which is not before the current one. Still the same state.
+  virtual void seek(std::string_view key) = 0;
   /// Has an error ended the walk early? Look at it when `valid` turns false.
   virtual storage_result<void> status() const = 0;
 };
@@ -103,7 +109,10 @@ struct store_statistics {
   std::uint64_t commits = 0;        ///< calls of `write`
   std::uint64_t syncs = 0;          ///< of the log, as counted where they are made
   std::uint64_t bytes_written = 0;  ///< to the log and the tables
-  std::uint64_t bytes_on_disk = 0;
+  std::uint64_t bytes_on_disk = 0;  ///< of the tables
+  std::uint64_t memtable_bytes = 0;            ///< written and not in a table yet
+  std::uint64_t block_cache_bytes = 0;         ///< of tables, kept to be read again
+  std::uint64_t pending_compaction_bytes = 0;  ///< that wait to be written anew; an estimate
 };
 
 /// Thread-safe. A write that failed leaves its outcome unknown: the store must be opened anew before it is trusted.

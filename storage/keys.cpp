@@ -32,6 +32,10 @@ void append_time(std::string& key, std::int64_t micros) {
   append_big_endian(key, static_cast<std::uint64_t>(micros < 0 ? 0 : micros), 8);
 }
 
+void append_descending_time(std::string& key, std::int64_t micros) {
+  append_big_endian(key, ~static_cast<std::uint64_t>(micros < 0 ? 0 : micros), 8);
+}
+
 std::optional<partition_id> take_partition(std::string_view& key) {
   const auto number = take_big_endian(key, 2);
   if (!number) return std::nullopt;
@@ -50,6 +54,12 @@ std::optional<std::int64_t> take_time(std::string_view& key) {
   const auto number = take_big_endian(key, 8);
   if (!number || *number > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return std::nullopt;
   return static_cast<std::int64_t>(*number);
+}
+
+std::optional<std::int64_t> take_descending_time(std::string_view& key) {
+  const auto number = take_big_endian(key, 8);
+  if (!number || ~*number > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return std::nullopt;
+  return static_cast<std::int64_t>(~*number);
 }
 
 std::string end_of(std::string prefix) {

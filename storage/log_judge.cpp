@@ -49,7 +49,7 @@ log_judge::log_judge(partition_id partition, messages::LogPosition from)
 bool log_judge::reigns(const messages::Ownership& owner) const {
   if (position_.released() || owner.epoch() == 0) return false;
   if (planted(bug::ignore_epoch)) return true;
-  return owner.epoch() == position_.owner().epoch() && owner.owner() == position_.owner().owner();
+  return same_ownership(owner, position_.owner());
 }
 
 /// Whoever commits has read that its claim holds. So a claim of this epoch or of an earlier one lay before, and it was this one.
@@ -102,6 +102,7 @@ log_verdict log_judge::claim(const messages::Claim& claim) {
   }
   if (claim.number() > position_.number()) return missing_before(claim.number(), "claim");
   *position_.mutable_owner() = claim.by();
+  position_.set_member(claim.member());
   position_.set_released(false);
   position_.set_number_at_claim(position_.number());
   gathered_.clear();  // of a commit that its owner did not finish
@@ -143,8 +144,16 @@ log_verdict log_judge::release(const messages::Release& release) {
   return {kind::released, {}, {}};
 }
 
+bool same_ownership(const messages::Ownership& a, const messages::Ownership& b) {
+  return a.epoch() == b.epoch() && a.owner() == b.owner();
+}
+
 void put_log_position(write_batch& batch, partition_id partition, const messages::LogPosition& position) {
   put_message(batch, family::log_positions, partition_key(partition), position);
+}
+
+void erase_log_position(write_batch& batch, partition_id partition) {
+  batch.erase(family::log_positions, partition_key(partition));
 }
 
 storage_result<messages::LogPosition> load_log_position(const key_value_store& store, partition_id partition) {

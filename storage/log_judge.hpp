@@ -70,9 +70,12 @@ class log_judge {
   std::uint32_t parts_ = 0;
 };
 
+bool same_ownership(const messages::Ownership& a, const messages::Ownership& b);
+
 // --- log positions: partition → LogPosition. In stores that follow a commit log.
 
 void put_log_position(write_batch& batch, partition_id partition, const messages::LogPosition& position);
+void erase_log_position(write_batch& batch, partition_id partition);
 /// A store that has followed nothing has an empty one.
 storage_result<messages::LogPosition> load_log_position(const key_value_store& store, partition_id partition);
 

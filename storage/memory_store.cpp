@@ -1,5 +1,6 @@
 #include "storage/memory_store.hpp"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <mutex>
@@ -17,6 +18,11 @@ class memory_cursor final : public cursor {
   std::string_view key() const override { return rows_[at_].first; }
   std::string_view value() const override { return rows_[at_].second; }
   void next() override { ++at_; }
+  void seek(std::string_view key) override {
+    const auto from = rows_.begin() + static_cast<std::ptrdiff_t>(at_);
+    const auto to = std::lower_bound(from, rows_.end(), key, [](const auto& row, std::string_view wanted) { return row.first < wanted; });
+    at_ = static_cast<std::size_t>(to - rows_.begin());
+  }
   storage_result<void> status() const override { return {}; }
 
  private:

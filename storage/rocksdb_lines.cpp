@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 #include <utility>
 
 namespace evermill::storage {
@@ -23,6 +24,7 @@ class rocksdb_lines final : public rocksdb::Logger {
   void write(rocksdb::InfoLogLevel level, const char* format, va_list arguments) {
     std::array<char, 1024> text{};
     std::vsnprintf(text.data(), text.size(), format, arguments);
+    if (std::strstr(text.data(), "While lock file") != nullptr) return;  // who opens it says so, or waits
     const bool error = level > rocksdb::InfoLogLevel::WARN_LEVEL;
     lines_.write(error ? spdlog::level::err : spdlog::level::warn, {}, "RocksDB: {}", text.data());
   }

@@ -5,6 +5,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/iterator.h>
 #include <rocksdb/memtablerep.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
@@ -31,8 +32,12 @@ namespace fs = std::filesystem;
 /// By the number of the family. RocksDB wants the first one to be called "default".
 constexpr std::array<const char*, family_count> family_names = {"default",   "partitions", "instances", "journal",
                                                                 "open_work", "timers",     "outbox",    "inbox",
-                                                                "requests",  "human_tasks", "log_positions"};
+                                                                "requests",  "human_tasks", "log_positions", "published",
+                                                                "executions"};
+/// Of the first stores: those that came later may be missing, and are created then.
+constexpr std::size_t oldest_family_count = 12;
 constexpr std::size_t max_wal_bytes = 32u << 20;  // reading them again is most of what a restart takes
+constexpr std::size_t max_index_memtable_bytes = 8u << 20;
 constexpr std::size_t never_full_bytes = std::size_t{1} << 33;
 constexpr std::size_t manual_arena_block_bytes = 16u << 10;
 constexpr std::size_t bytes_per_bucket = 1024;  // of memtables: about a run each; the buckets' array is eight bytes each
@@ -121,7 +126,8 @@ storage_result<bool> check_families(rocksdb::Env& env, const fs::path& directory
       return unexpected(foreign_error(directory, "a store that is not evermill's (it has a family \"" + name + "\")"));
     }
   }
-  if (names.size() == family_count) return true;
+  const auto has = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  if (std::all_of(family_names.begin(), family_names.begin() + oldest_family_count, has)) return true;
   rocksdb::DB* opened = nullptr;
   status = rocksdb::DB::OpenForReadOnly(rocksdb::Options(how, {}), directory.string(), &opened);
   const std::unique_ptr<rocksdb::DB> store(opened);
@@ -212,6 +218,7 @@ class rocksdb_cursor final : public cursor {
   std::string_view key() const override { return {rows_->key().data(), rows_->key().size()}; }
   std::string_view value() const override { return {rows_->value().data(), rows_->value().size()}; }
   void next() override { rows_->Next(); }
+  void seek(std::string_view key) override { rows_->Seek(rocksdb::Slice(key.data(), key.size())); }
   storage_result<void> status() const override {
     if (rows_->status().ok() || planted(bug::read_error_is_the_end)) return {};
     return unexpected(to_error(rows_->status(), directory_));
@@ -246,17 +253,9 @@ class rocksdb_store final : public key_value_store {
         until_it_stands_still(*env_, options_.directory, [this] { return check_directory(*env_, options_.directory); });
     if (!complete) return unexpected(complete.error());
     if (options_.read_only && !*complete) return nothing_there();  // what an interrupted first start left
-    rocksdb::DBOptions db = database_options();
-    std::vector<rocksdb::ColumnFamilyDescriptor> families;
-    for (std::size_t i = 0; i < family_count; ++i) {
-      families.emplace_back(family_names[i], family_options(static_cast<family>(i)));
-    }
-    rocksdb::DB* opened = nullptr;
-    const std::string directory = options_.directory.string();
-    const rocksdb::Status status =
-        options_.read_only ? rocksdb::DB::OpenForReadOnly(db, directory, families, &handles_, &opened)
-                           : rocksdb::DB::Open(db, directory, families, &handles_, &opened);
-    db_.reset(opened);
+    rocksdb::Status status = open_families(family_count);
+    // An older evermill's, which nothing is created in: what came later is empty.
+    if (options_.read_only && status.IsInvalidArgument()) status = open_families(oldest_family_count);
     if (!status.ok()) return unexpected(open_error(status, options_.directory));
     return {};
   }
@@ -282,6 +281,7 @@ class rocksdb_store final : public key_value_store {
   }
 
   storage_result<bool> get(family f, std::string_view key, std::string& value) const override {
+    if (handle(f) == nullptr) return false;
     const rocksdb::Status status =
         db_->Get(rocksdb::ReadOptions(), handle(f), rocksdb::Slice(key.data(), key.size()), &value);
     if (status.IsNotFound()) return false;
@@ -294,7 +294,7 @@ class rocksdb_store final : public key_value_store {
     how.total_order_seek = f != family::journal || !within_one_run(from, to);
     // There are none here, and RocksDB before 8.6 loses a table's read error where it looks for them.
     how.ignore_range_deletions = true;
-    std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator(how, handle(f)));
+    std::unique_ptr<rocksdb::Iterator> rows(handle(f) != nullptr ? db_->NewIterator(how, handle(f)) : rocksdb::NewEmptyIterator());
     rows->Seek(rocksdb::Slice(from.data(), from.size()));
     return std::make_unique<rocksdb_cursor>(std::move(rows), std::string(to), options_.directory);
   }
@@ -306,9 +306,15 @@ class rocksdb_store final : public key_value_store {
     sum.commits = commits_;
     sum.syncs = counters_.syncs;
     sum.bytes_written = counters_.bytes_written;
+    sum.block_cache_bytes = cache_->GetUsage();
     for (rocksdb::ColumnFamilyHandle* columns : handles_) {
-      std::uint64_t bytes = 0;
-      if (db_->GetIntProperty(columns, rocksdb::DB::Properties::kTotalSstFilesSize, &bytes)) sum.bytes_on_disk += bytes;
+      const auto add = [&](const std::string& property, std::uint64_t& to) {
+        std::uint64_t bytes = 0;
+        if (db_->GetIntProperty(columns, property, &bytes)) to += bytes;
+      };
+      add(rocksdb::DB::Properties::kTotalSstFilesSize, sum.bytes_on_disk);
+      add(rocksdb::DB::Properties::kCurSizeAllMemTables, sum.memtable_bytes);
+      add(rocksdb::DB::Properties::kEstimatePendingCompactionBytes, sum.pending_compaction_bytes);
     }
     return sum;
   }
@@ -351,7 +357,24 @@ class rocksdb_store final : public key_value_store {
     void erase(family f, std::string_view key) { rows.Delete(store.handle(f), {key.data(), key.size()}); }
   };
 
-  rocksdb::ColumnFamilyHandle* handle(family f) const { return handles_[static_cast<std::size_t>(f)]; }
+  rocksdb::Status open_families(std::size_t count) {
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (std::size_t i = 0; i < count; ++i) families.emplace_back(family_names[i], family_options(static_cast<family>(i)));
+    rocksdb::DB* opened = nullptr;
+    const rocksdb::DBOptions db = database_options();
+    const std::string directory = options_.directory.string();
+    const rocksdb::Status status = options_.read_only
+                                       ? rocksdb::DB::OpenForReadOnly(db, directory, families, &handles_, &opened)
+                                       : rocksdb::DB::Open(db, directory, families, &handles_, &opened);
+    db_.reset(opened);
+    return status;
+  }
+
+  /// Null: of a family that the store has not.
+  rocksdb::ColumnFamilyHandle* handle(family f) const {
+    const auto number = static_cast<std::size_t>(f);
+    return number < handles_.size() ? handles_[number] : nullptr;
+  }
 
   rocksdb::DBOptions database_options() const {
     rocksdb::DBOptions db;
@@ -396,6 +419,8 @@ class rocksdb_store final : public key_value_store {
     }
     columns.compression = compression();
     columns.write_buffer_size = options_.memtable_bytes / 2;
+    // Where many executions start and end, a list of those that run passes the erased rows of a memtable.
+    if (f == family::executions) columns.write_buffer_size = std::min(columns.write_buffer_size, max_index_memtable_bytes);
     if (options_.manual_background_work) {
       columns.disable_auto_compactions = true;
       columns.write_buffer_size = never_full_bytes;

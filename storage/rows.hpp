@@ -24,6 +24,7 @@ void put_header(write_batch& batch, partition_id partition, std::string_view wor
                 const messages::InstanceHeader& header);
 storage_result<std::optional<messages::InstanceHeader>> find_header(const key_value_store& store, partition_id partition,
                                                                     std::string_view workflow_id);
+void erase_header(write_batch& batch, partition_id partition, std::string_view workflow_id);
 struct listed_instance {
   std::string workflow_id;
   messages::InstanceHeader header;
@@ -35,7 +36,7 @@ storage_result<std::vector<listed_instance>> list_instances(const key_value_stor
 // --- partitions: partition → state
 
 void put_partition_state(write_batch& batch, partition_id partition, const messages::PartitionState& state);
-/// A partition that never committed has an empty state.
+/// A partition that never committed has an empty state, whose index of executions is complete.
 storage_result<messages::PartitionState> load_partition_state(const key_value_store& store, partition_id partition);
 
 // --- open work: partition, run → OpenWork; partition, run, scheduled_seq → OpenActivity
@@ -132,6 +133,19 @@ storage_result<std::optional<messages::HumanTask>> find_human_task(const key_val
 /// Up to `limit` open tasks of the partition after the one of (`run`, `created`), in that order; 0, 0: from the start.
 storage_result<std::vector<stored_human_task>> scan_human_tasks(const key_value_store& store, partition_id partition,
                                                                 run_number run, event_seq created, std::size_t limit);
+
+// --- published: partition, publish number → CommittedTurns
+
+/// Publish numbers are the partition's own: dense, from 1.
+void put_published(write_batch& batch, partition_id partition, std::uint64_t number, const messages::CommittedTurns& turns);
+void erase_published(write_batch& batch, partition_id partition, std::uint64_t number);
+struct numbered_turns {
+  std::uint64_t number = 0;
+  messages::CommittedTurns turns;
+};
+/// Up to `limit` rows with numbers above `after`, in order.
+storage_result<std::vector<numbered_turns>> scan_published(const key_value_store& store, partition_id partition,
+                                                           std::uint64_t after, std::size_t limit);
 
 // --- description: one row
 

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::array<std::string_view, family_count> names = {"description", "partitions", "instances", "journal",
                                                               "open_work",   "timers",     "outbox",    "inbox",
-                                                              "requests",    "human_tasks", "log_positions"};
+                                                              "requests",    "human_tasks", "log_positions", "published",
+                                                              "executions"};
 constexpr std::string_view description_key = "description";
 constexpr char run_row = 0;
 constexpr char activity_row = 1;
@@ -28,6 +29,7 @@ class key_reader {
   partition_id partition() { return take(take_partition(rest_)); }
   std::uint64_t number() { return take(take_number(rest_)); }
   std::int64_t time() { return take(take_time(rest_)); }
+  std::int64_t descending_time() { return take(take_descending_time(rest_)); }
   run_number run() { return run_number(number()); }
   event_seq event() { return event_seq(number()); }
   char byte() {
@@ -93,6 +95,18 @@ storage_result<stored_row> parse_timer(const parser& p) {
   });
   if (row) std::get<stored_timer_row>(*row).workflow_id = std::move(*workflow_id.mutable_value());
   return row;
+}
+
+storage_result<stored_row> parse_execution(const parser& p) {
+  messages::ListedExecution nothing;
+  return p.as<execution_row>([&](execution_row& to, key_reader& parts) -> auto& {
+    to.partition = parts.partition();
+    to.is = static_cast<listed_state>(parts.byte());
+    to.workflow_type = parts.text_to('\0');
+    to.at.started_us = parts.descending_time();
+    to.at.workflow_id = parts.text();
+    return nothing;
+  });
 }
 
 storage_result<stored_row> parse_open_work(const parser& p) {
@@ -181,6 +195,13 @@ storage_result<stored_row> parse_row(family f, std::string_view key, std::string
         to.partition = parts.partition();
         return to.position;
       });
+    case family::published:
+      return p.as<published_row>([](published_row& to, key_reader& parts) -> auto& {
+        to.partition = parts.partition();
+        to.number = parts.number();
+        return to.turns;
+      });
+    case family::executions: return parse_execution(p);
   }
   return unexpected(malformed_key().error());
 }

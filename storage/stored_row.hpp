@@ -12,6 +12,7 @@
 #include "messages/decision.pb.h"
 #include "messages/journal.pb.h"
 #include "messages/state.pb.h"
+#include "storage/executions.hpp"
 #include "storage/key_value_store.hpp"
 
 namespace evermill::storage {
@@ -80,8 +81,14 @@ struct log_position_row {
   partition_id partition;
   messages::LogPosition position;
 };
+struct published_row {
+  partition_id partition;
+  std::uint64_t number = 0;
+  messages::CommittedTurns turns;
+};
 using stored_row = std::variant<description_row, partition_row, header_row, turn_row, open_work_row, open_activity_row,
-                                stored_timer_row, outbound_row, parked_row, request_row, human_task_row, log_position_row>;
+                                stored_timer_row, outbound_row, parked_row, request_row, human_task_row, log_position_row,
+                                published_row, execution_row>;
 
 /// What the row says. Its key must be well-formed and its value's checksum right: `corrupt` otherwise, or `newer_format`;
 /// the message says what is wrong, not where. Any bytes may be given.

@@ -149,7 +149,7 @@ environment::environment(registry definitions, environment_options options, stor
 environment::~environment() = default;
 
 started_execution environment::start(std::string_view workflow_type, payload input, start_options options) {
-  actors::answer answer = impl_->ask(requests::start(impl_->world_.definitions(), impl_->world_.random(), workflow_type,
+  actors::answer answer = impl_->ask(requests::start(&impl_->world_.definitions(), impl_->world_.random(), workflow_type,
                                                      std::move(input), std::move(options)));
   return {std::move(answer.workflow_id), std::move(answer.run_id), answer.existed};
 }
@@ -246,11 +246,12 @@ void environment::answer(std::string_view name, payload value) {
   complete_human_task(open.front().task_id, "", std::move(value), true);
 }
 
-std::vector<lock_description> environment::locks() const {
+std::vector<lock_description> environment::locks(std::string_view name_space) const {
+  const std::string space = in_namespace(name_space, {});
   std::vector<lock_description> found;
   for (std::uint16_t partition = 0; partition < impl_->world_.partitions(); ++partition) {
     const std::size_t all = static_cast<std::size_t>(-1);
-    for (auto& lock : inspection::locks(impl_->world_.store(), partition_id(partition), "", all)) {
+    for (auto& lock : inspection::locks(impl_->world_.store(), partition_id(partition), space, all)) {
       found.push_back(std::move(lock));
     }
   }

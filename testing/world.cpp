@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/incarnation.hpp"
+#include "interpreter/workflows.hpp"
 #include "plugins/queue/memory/memory_queue.hpp"
 #include "storage/journal.hpp"
 #include "storage/rows.hpp"
@@ -18,7 +19,7 @@ constexpr std::chrono::days horizon{73'000};
 }  // namespace
 
 world::world(registry definitions, const environment_options& options, store_opener open)
-    : definitions_(std::move(definitions)),
+    : definitions_(interpreter::with_workflows(definitions)),
       lines_(options.logger ? log(options.logger) : log()),
       clock_(options.start_time),
       random_(make_seeded_random(options.seed)),
@@ -86,7 +87,7 @@ void world::crash() {
   boot();
 }
 
-void world::on_failed(const std::string& message) {
+void world::on_failed(partition_id, const std::string& message) {
   if (!store_.is_dead()) failure_ = message;
 }
 

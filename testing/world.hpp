@@ -72,7 +72,7 @@ class world final : private actors::node_listener {
   }
   void on_turn(actors::durable_turn&&) override {}
   bool has_followers() override { return false; }
-  void on_failed(const std::string& message) override;
+  void on_failed(partition_id, const std::string& message) override;
 
   const registry definitions_;
   const log lines_;

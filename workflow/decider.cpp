@@ -41,6 +41,10 @@ identity identity_of(const E& e) {
     case E::kHumanTaskCreated: return {e.event_case(), e.human_task_created().name()};
     case E::kHumanTaskCanceled: return {e.event_case(), {}, e.human_task_canceled().created_seq()};
     case E::kLockRequested: return {e.event_case(), e.lock_requested().name()};
+    case E::kSignalExternalWorkflowExecutionInitiated: {
+      const auto& told = e.signal_external_workflow_execution_initiated();
+      return {e.event_case(), told.signal_name(), 0, told.workflow_id()};
+    }
     case E::kLockReleased: return {e.event_case(), {}, e.lock_released().requested_seq()};
     case E::kLockAssigned:
       return {e.event_case(), {}, e.lock_assigned().requested_seq(), e.lock_assigned().workflow_id()};
@@ -98,13 +102,30 @@ decider::decider(const workflow_definition& definition, run_number run)
 decider::~decider() = default;
 
 std::optional<turn> decider::handle(messages::Event&& decision, timestamp time) {
+  EVERMILL_CHECK(!closed(), "an ended run decides nothing");
+  if (!impl_->runtime.concerns(decision)) return std::nullopt;
+  messages::TurnRecord record;
+  messages::Event& first = *record.add_events();
+  first = std::move(decision);
+  return decide(std::move(record), first, time);  // a moved record keeps its events where they are
+}
+
+std::optional<turn> decider::handle(const messages::Event& decision, timestamp time) {
+  EVERMILL_CHECK(!closed(), "an ended run decides nothing");
+  if (!impl_->runtime.concerns(decision)) return std::nullopt;
+  messages::TurnRecord record;
+  record.add_events();
+  return decide(std::move(record), decision, time);
+}
+
+turn decider::decide(messages::TurnRecord&& record, const messages::Event& decision, timestamp time) {
   evermill::detail::runtime& rt = impl_->runtime;
-  EVERMILL_CHECK(!rt.closed_, "an ended run decides nothing");
-  if (!rt.concerns(decision)) return std::nullopt;
   turn result;
+  result.record = std::move(record);
   result.record.set_time_us(to_micros(time));
-  *result.record.add_events() = std::move(decision);
-  rt.handle(result.record, time);
+  rt.handle(decision, result.record, time);
+  result.refused = rt.refused_;
+  if (!result.refused.empty()) return result;
   for (const std::uint64_t seq : std::exchange(rt.new_steps_, {})) {
     if (rt.steps_.contains(seq)) result.steps.push_back(impl_->make_step(seq));
   }
@@ -133,10 +154,11 @@ std::optional<divergence> decider::replay(messages::TurnRecord&& journal) {
   made.add_events()->Swap(journal.mutable_events(0));
   rt.replaying_ = true;
   rt.journaled_ = &journal;
-  rt.handle(made, from_micros(journal.time_us()));
+  rt.handle(made.events(0), made, from_micros(journal.time_us()));
   rt.journaled_ = nullptr;
   rt.replaying_ = false;
   rt.new_steps_.clear();
+  if (!rt.refused_.empty()) return divergence{first, "the turn can't be decided again: " + rt.refused_};
   if (planted(bug::no_replay_comparison)) return std::nullopt;
   const int both = std::min(made.events_size(), journal.events_size());
   for (int i = 1; i < both; ++i) {

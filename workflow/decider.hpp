@@ -46,6 +46,9 @@ struct turn {
   std::vector<messages::WorkflowExecutionSignaled> unread_signals;
   std::vector<messages::WorkflowExecutionUpdateAccepted> unfinished_updates;
   bool cancel_requested = false;
+  std::chrono::nanoseconds took{0};  ///< measured by whoever asked for the turn
+  /// Not empty: the code can't decide this turn now (detail::refuse_turn). Nothing of it counts, and the decider is of no more use.
+  std::string refused;
 };
 
 /// The first place where the code and the journal differ.
@@ -66,6 +69,8 @@ class decider {
   /// nothing that is open (a timer that was canceled, an activity that is closed): then nothing has changed.
   /// Must not be called once `closed()`, nor after a divergence.
   std::optional<turn> handle(messages::Event&& decision, timestamp time);
+  /// The same, but the first event of the turn's record is left empty: the caller, who has the decision, puts it there.
+  std::optional<turn> handle(const messages::Event& decision, timestamp time);
 
   /// Handles a turn of the journal and compares what the code asks for with what it says: kind, name and id of every
   /// command (a differing argument is not a divergence; `argument_mismatches` counts it).
@@ -88,6 +93,8 @@ class decider {
   std::uint64_t argument_mismatches() const noexcept;
 
  private:
+  turn decide(messages::TurnRecord&& record, const messages::Event& decision, timestamp time);
+
   class impl;
   std::unique_ptr<impl> impl_;
 };

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/namespaces.hpp"
 #include "evermill/context.hpp"
 #include "evermill/registry.hpp"
 #include "workflow/conversions.hpp"
@@ -54,19 +55,23 @@ std::vector<claim> lock_state::apply(const message& told) {
   return assigned;
 }
 
-bool is_reserved(std::string_view name) noexcept { return name.starts_with(reserved_prefix); }
+bool is_reserved(std::string_view name) noexcept { return namespaces::plain(name).starts_with(reserved_prefix); }
 
 std::string id_of(std::string_view name, std::uint32_t permits) {
   return std::string(permits == 0 ? mutex_prefix : semaphore_prefix) + std::string(name);
 }
 
 bool is_lock(std::string_view workflow_id) noexcept {
-  return is_reserved(workflow_id) && (workflow_id.starts_with(mutex_prefix) || workflow_id.starts_with(semaphore_prefix));
+  const std::string_view id = namespaces::plain(workflow_id);
+  return is_reserved(id) && (id.starts_with(mutex_prefix) || id.starts_with(semaphore_prefix));
 }
 
+bool is_keeper(std::string_view type) noexcept { return type == workflow_type; }
+
 lock_name name_of(std::string_view workflow_id) {
-  const bool semaphore = workflow_id.starts_with(semaphore_prefix);
-  return {std::string(workflow_id.substr((semaphore ? semaphore_prefix : mutex_prefix).size())), semaphore};
+  const std::string_view id = namespaces::plain(workflow_id);
+  const bool semaphore = id.starts_with(semaphore_prefix);
+  return {std::string(id.substr((semaphore ? semaphore_prefix : mutex_prefix).size())), semaphore};
 }
 
 const workflow_definition& definition() {

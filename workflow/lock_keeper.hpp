@@ -42,13 +42,15 @@ struct lock_state {
   std::vector<claim> apply(const message& told);
 };
 
-/// Workflow ids and types with this prefix are evermill's own.
+/// Workflow ids and types with this prefix are evermill's own. The functions below take ids as they are kept (base/namespaces.hpp).
 inline constexpr std::string_view reserved_prefix = "evermill.";
 bool is_reserved(std::string_view name) noexcept;
 
-/// The workflow id of a lock. `permits` 0: a mutex.
+/// The workflow id of a lock, without a namespace. `permits` 0: a mutex.
 std::string id_of(std::string_view name, std::uint32_t permits);
 bool is_lock(std::string_view workflow_id) noexcept;
+/// Is it the workflow that locks are executions of?
+bool is_keeper(std::string_view workflow_type) noexcept;
 /// The name under which its users know it, and whether it is a semaphore.
 struct lock_name {
   std::string name;

@@ -9,8 +9,10 @@
 #include <typeinfo>
 
 #include "base/text.hpp"
+#include "workflow/built_in.hpp"
 #include "workflow/lock_keeper.hpp"
 #include "workflow/registry_data.hpp"
+#include "workflow/versions.hpp"
 
 namespace evermill {
 namespace {
@@ -30,6 +32,15 @@ const Definition* newest_or(std::string_view version, const std::deque<Definitio
   const std::string which = version.empty() ? "" : ", version \"" + version + "\",";
   const std::string article = kind == "activity" ? "an " : "a ";
   throw std::invalid_argument(article + kind + " named \"" + name + "\"" + which + " is registered already");
+}
+
+template <class Definitions>
+std::vector<std::string> versions_in(const Definitions& all, std::string_view name) {
+  std::vector<std::string> versions;
+  const auto found = all.find(name);
+  if (found == all.end()) return versions;
+  for (const auto& each : found->second) versions.push_back(each.version);
+  return versions;
 }
 
 /// Gives the version to those that have none.
@@ -52,11 +63,12 @@ registry::registry() : data_(std::make_shared<detail::registry_data>()) {}
 
 void registry::add_workflow(workflow_definition definition) {
   require_name("workflow's name", definition.name);
-  if (workflow::locks::is_reserved(definition.name)) {
+  const bool own = data_->built_in == detail::registry_data::own::being_added;
+  if (!own && workflow::locks::is_reserved(definition.name)) {
     throw std::invalid_argument("a workflow can't be named \"" + definition.name + "\": names that begin with \"" +
                                 std::string(workflow::locks::reserved_prefix) + "\" are evermill's own");
   }
-  if (definition.version.empty()) definition.version = data_->default_version;
+  if (definition.version.empty() && !own) definition.version = data_->default_version;
   if (!definition.version.empty()) require_name("workflow's version", definition.version);
   definition.owner = data_.get();
   const std::string name = definition.name;
@@ -106,7 +118,9 @@ const activity_definition* registry::find_activity(std::string_view name, std::s
 
 std::vector<std::string> registry::workflow_names() const {
   std::vector<std::string> names;
-  for (const auto& [name, versions] : data_->workflows) names.push_back(name);
+  for (const auto& [name, versions] : data_->workflows) {
+    if (!workflow::locks::is_reserved(name)) names.push_back(name);
+  }
   return names;
 }
 
@@ -114,6 +128,39 @@ std::vector<std::string> registry::activity_names() const {
   std::vector<std::string> names;
   for (const auto& [name, definition] : data_->activities) names.push_back(name);
   return names;
+}
+
+struct detail::registry_access {
+  /// A copy that shares nothing with the original.
+  static registry copy(const registry& of) {
+    registry made;
+    *made.data_ = *of.data_;
+    for (auto& [name, versions] : made.data_->workflows) {
+      for (workflow_definition& each : versions) each.owner = made.data_.get();
+    }
+    return made;
+  }
+  static registry_data& data(registry& of) { return *of.data_; }
+  static const registry_data& data(const registry& of) { return *of.data_; }
+};
+
+std::vector<std::string> workflow::workflow_versions(const registry& of, std::string_view name) {
+  return versions_in(detail::registry_access::data(of).workflows, name);
+}
+
+std::vector<std::string> workflow::activity_versions(const registry& of, std::string_view name) {
+  return versions_in(detail::registry_access::data(of).activities, name);
+}
+
+registry workflow::with_built_in(const registry& given, void (*add)(registry&)) {
+  using own = detail::registry_data::own;
+  registry made = detail::registry_access::copy(given);
+  detail::registry_data& data = detail::registry_access::data(made);
+  if (data.built_in == own::there) return made;
+  data.built_in = own::being_added;
+  add(made);
+  data.built_in = own::there;
+  return made;
 }
 
 const std::string& registry::name_of_function(const void* function) const { return data_->name_of(function); }

@@ -14,6 +14,8 @@ struct registry_data {
   std::string default_version;
   std::map<std::string, std::deque<activity_definition>, std::less<>> activities;
   std::map<const void*, std::string> names;  // of workflow functions
+  enum class own : unsigned char { absent, being_added, there };
+  own built_in = own::absent;  // evermill's own workflows (built_in.hpp)
 
   /// Throws std::invalid_argument.
   const std::string& name_of(const void* function) const;

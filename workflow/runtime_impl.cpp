@@ -1,14 +1,14 @@
 #include "workflow/runtime_impl.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
 
+#include "base/namespaces.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
 #include "workflow/activity_options.hpp"
+#include "workflow/child_id.hpp"
 #include "workflow/conversions.hpp"
 #include "workflow/lock_keeper.hpp"
 #include "workflow/registry_data.hpp"
@@ -21,14 +21,6 @@ bool has_value(const payload& p) noexcept { return p.type != payload::content_ty
 
 void check_size(const char* what, const payload& value) {
   if (const auto why = workflow::too_large(value.data.size())) throw std::length_error("the " + std::string(what) + ": " + *why);
-}
-
-/// Unique, and the same in every replay. A parent's id that leaves no room for more is replaced by its hash.
-std::string child_id(const std::string& parent, run_number run, event_seq seq) {
-  std::string suffix = "/" + std::to_string(run.value) + "." + std::to_string(seq.value);
-  if (parent.size() + suffix.size() <= max_name_bytes) return parent + suffix;
-  const XXH128_hash_t hash = XXH3_128bits(parent.data(), parent.size());
-  return std::to_string(hash.high64) + "-" + std::to_string(hash.low64) + suffix;
 }
 
 }  // namespace
@@ -61,7 +53,7 @@ cell_ref runtime::open(cell::kind what, std::uint64_t seq, std::string_view name
   c->seq = seq;
   c->scope = scope_;
   c->name = name;
-  if (what != cell::kind::signal && what != cell::kind::condition) open_.emplace(seq, c);
+  if (what != cell::kind::signal && what != cell::kind::condition && what != cell::kind::part) open_.emplace(seq, c);
   return c;
 }
 
@@ -73,6 +65,7 @@ cell_ref runtime::schedule_activity(std::string_view name, const activity_option
   scheduled.set_activity_type(std::string(name));
   if (has_value(input)) to_message(std::move(input), *scheduled.mutable_input());
   workflow::to_message(options, scheduled);
+  set_label(scheduled);
   cell_ref c = open(cell::kind::activity, last_.value, name);
   c->cancellation = options.cancellation;
   return c;
@@ -81,7 +74,7 @@ cell_ref runtime::schedule_activity(std::string_view name, const activity_option
 cell_ref runtime::start_child(std::string_view type, const child_options& options, payload&& input) {
   require_name("child workflow's name", type);
   if (!options.id.empty()) require_name("child's workflow id", options.id);
-  if (workflow::locks::is_reserved(options.id)) {
+  if (workflow::locks::is_reserved(options.id) && !workflow::locks::is_reserved(type)) {
     throw std::invalid_argument("a child's workflow id can't begin with \"" + std::string(workflow::locks::reserved_prefix) +
                                 "\": such ids are evermill's own");
   }
@@ -92,19 +85,22 @@ cell_ref runtime::start_child(std::string_view type, const child_options& option
   using initiated_event = messages::StartChildWorkflowExecutionInitiated;
   initiated_event& initiated = *add_command().mutable_start_child_workflow_execution_initiated();
   initiated.set_workflow_type(std::string(type));
-  initiated.set_workflow_id(options.id.empty() ? child_id(workflow_id_, run_, last_) : std::string(options.id));
+  initiated.set_workflow_id(options.id.empty() ? workflow::child_id(workflow_id_, run_, last_) : std::string(options.id));
   if (has_value(input)) to_message(std::move(input), *initiated.mutable_input());
   initiated.set_parent_close_policy(static_cast<initiated_event::ParentClosePolicy>(options.when_parent_closes));
   initiated.set_reuse_policy(static_cast<messages::WorkflowIdReusePolicy>(options.reuse));
   initiated.set_execution_timeout_us(options.execution_timeout.count());
   initiated.set_run_timeout_us(options.run_timeout.count());
   initiated.set_version(std::string(options.version));
+  set_label(initiated);
   return open(cell::kind::child, last_.value, type);
 }
 
 cell_ref runtime::start_timer(std::chrono::microseconds delay) {
   const timestamp fire_at = now_ + std::clamp(delay, std::chrono::microseconds(0), timestamp::max() - now_);
-  add_command().mutable_timer_started()->set_fire_at_us(to_micros(fire_at));
+  auto& started = *add_command().mutable_timer_started();
+  started.set_fire_at_us(to_micros(fire_at));
+  set_label(started);
   return open(cell::kind::timer, last_.value, {});
 }
 
@@ -139,7 +135,9 @@ cell_ref runtime::wait_signal(std::string_view name, std::chrono::microseconds t
 
 cell_ref runtime::schedule_step(std::string_view name, std::function<payload()> run) {
   require_name("step's name", name);
-  add_command().mutable_step_scheduled()->set_name(std::string(name));
+  auto& scheduled = *add_command().mutable_step_scheduled();
+  scheduled.set_name(std::string(name));
+  set_label(scheduled);
   steps_.emplace(last_.value, std::move(run));
   new_steps_.push_back(last_.value);
   return open(cell::kind::step, last_.value, name);
@@ -175,6 +173,7 @@ void runtime::cancel_command(cell& c) {
     case cell::kind::human_task: add_command().mutable_human_task_canceled()->set_created_seq(c.seq); return;
     case cell::kind::lock: release_lock(c.seq); return;
     case cell::kind::step:  // runs to its end
+    case cell::kind::part:  // the same
     case cell::kind::condition: return;
   }
 }
@@ -311,11 +310,11 @@ bool runtime::concerns(const messages::Event& decision) const {
   }
 }
 
-void runtime::handle(messages::TurnRecord& record, timestamp time) {
+void runtime::handle(const messages::Event& decision, messages::TurnRecord& record, timestamp time) {
   now_ = time;
   last_ = last_.next();
   record_ = &record;
-  apply(record.events(0));  // it keeps its place when commands are added: the field holds pointers
+  apply(decision);  // in the record it keeps its place when commands are added: the field holds pointers
   run_ready();
   for (const auto& update : std::exchange(carried_updates_, {})) {
     if (!closed_ && !root_->done()) begin_update(update);
@@ -325,8 +324,8 @@ void runtime::handle(messages::TurnRecord& record, timestamp time) {
     interrupt();
     run_ready();
   }
-  if (!closed_) complete_updates();
-  if (!closed_ && root_ && root_->done()) finish();
+  if (!closed_ && refused_.empty()) complete_updates();
+  if (!closed_ && refused_.empty() && root_ && root_->done()) finish();
   record_ = nullptr;
 }
 
@@ -388,7 +387,7 @@ void runtime::apply(const messages::Event& decision) {
 }
 
 void runtime::on_started(const messages::WorkflowExecutionStarted& started) {
-  workflow_id_ = started.workflow_id();
+  workflow_id_ = namespaces::plain(started.workflow_id());
   run_id_ = started.run_id();
   random_state_ = started.random_seed();
   for (const auto& signal : started.carried_signals()) on_signal(signal);
@@ -472,12 +471,13 @@ std::vector<cell_ref> runtime::pending() const {
 
 void runtime::run_ready() {
   do {
-    while (!closed_ && !ready_.empty()) {
+    while (!closed_ && refused_.empty() && !ready_.empty()) {
       const std::coroutine_handle<> next = ready_.front();
       ready_.pop_front();
       next.resume();
     }
-  } while (!closed_ && settle_conditions());
+    std::erase_if(parts_, [](const auto& part) { return part->done(); });
+  } while (!closed_ && refused_.empty() && settle_conditions());
 }
 
 /// What is still open when the workflow ends is not wanted any more.
@@ -548,7 +548,10 @@ cell_ref wait_until(runtime& rt, std::function<bool()> holds) { return rt.wait_u
 void continue_as_new(runtime& rt, payload input) { rt.continue_as_new(std::move(input)); }
 void cancel(runtime& rt, cell& c) { rt.cancel(c); }
 bool patched(runtime& rt, std::string_view id) { return rt.patched(id); }
-void enter(runtime& rt, std::uint32_t scope) noexcept { rt.scope_ = scope; }
+void enter(runtime& rt, std::uint32_t scope, std::uint32_t label) noexcept {
+  rt.scope_ = scope;
+  rt.label_ = label;
+}
 std::uint32_t new_scope(runtime& rt, std::uint32_t parent, bool shielded) { return rt.new_scope(parent, shielded); }
 void cancel_scope(runtime& rt, std::uint32_t scope, std::string_view reason) { rt.cancel_scope(scope, reason); }
 bool scope_canceled(const runtime& rt, std::uint32_t scope) noexcept { return rt.scope_canceled(scope); }

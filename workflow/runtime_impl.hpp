@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/fifo.hpp"
 #include "base/ids.hpp"
 #include "evermill/registry.hpp"
 #include "evermill/runtime.hpp"
@@ -38,9 +39,14 @@ class runtime {
   void drop_lock(cell& c);
   /// What the keeper of a lock (lock_keeper.hpp) asks for.
   void assign_lock(const std::string& workflow_id, std::uint64_t run, std::uint64_t requested);
+  void send_signal(std::string_view workflow_id, std::string_view name, payload&& input, std::string_view start_type,
+                   payload&& start_input);
   void continue_as_new(payload&& input);
   void cancel(cell& c);
   bool patched(std::string_view id);
+
+  cell_ref spawn(task<void> part);
+  void end_part(cell& c, std::exception_ptr error);
 
   std::uint32_t new_scope(std::uint32_t parent, bool shielded);
   void cancel_scope(std::uint32_t scope, std::string_view reason);
@@ -57,7 +63,8 @@ class runtime {
   /// Does the event concern anything that is open?
   bool concerns(const messages::Event& decision) const;
   /// Handles the event and appends the commands it leads to. `record` holds the decision event already.
-  void handle(messages::TurnRecord& record, timestamp time);
+  /// `decision` may be the record's first event.
+  void handle(const messages::Event& decision, messages::TurnRecord& record, timestamp time);
 
   /// Throws what is wrong with the question, and what its handler throws.
   payload query(std::string_view name, const payload& input);
@@ -67,6 +74,9 @@ class runtime {
   const workflow_definition& definition_;
   const run_number run_;
   std::uint32_t scope_ = 0;  // that was entered last
+  std::uint32_t label_ = 0;  // the same; 0: none
+  std::string refused_;      // why this turn can't be decided; "": it can
+  std::uint32_t label_of(std::string_view text);
   const messages::TurnRecord* journaled_ = nullptr;  // the turn that is replayed
   std::string workflow_id_;
   std::string run_id_;
@@ -94,6 +104,10 @@ class runtime {
   static std::optional<closing> closed_by(const messages::Event& decision);
 
   messages::Event& add_command();
+  template <class Command>
+  void set_label(Command& command) const {
+    if (label_ != 0) command.set_label(labels_[label_]);
+  }
   void check_may_ask() const;
   bool interrupted_by(std::uint32_t scope, std::uint32_t canceled) const noexcept;
   std::vector<cell_ref> pending() const;
@@ -132,10 +146,10 @@ class runtime {
   messages::TurnRecord* record_ = nullptr;
   std::string cancel_reason_;
   cell_map open_;
-  std::deque<cell_ref> signal_waits_;
+  std::vector<cell_ref> signal_waits_;
   std::map<std::uint64_t, cell_ref> timed_waits_;  // by their timer
   std::vector<std::pair<cell_ref, std::function<bool()>>> conditions_;
-  std::deque<std::pair<std::string, std::uint64_t>> signal_order_;
+  fifo<std::pair<std::string, std::uint64_t>> signal_order_;
   /// Canceled children and steps whose end is still to come: journaled then, and otherwise ignored.
   std::unordered_map<std::uint64_t, cell::kind> ignored_ends_;
   std::map<std::uint64_t, std::string> locks_;  // held or waited for: ids, by request
@@ -144,7 +158,7 @@ class runtime {
   bool continued_ = false;
   std::uint64_t signals_seen_ = 0;
   std::uint64_t settled_ = 0;
-  std::deque<std::coroutine_handle<>> ready_;
+  fifo<std::coroutine_handle<>> ready_;
   std::map<std::string, bool, std::less<>> patches_;
   struct scope {
     std::uint32_t parent = 0;
@@ -152,6 +166,8 @@ class runtime {
     bool canceled = false;
   };
   std::vector<scope> scopes_{scope{}};  // the first is the execution
+  std::vector<std::string> labels_{{}};  // by number
+  std::map<std::string, std::uint32_t, std::less<>> label_numbers_;
   template <class Function>
   struct named_handler {
     std::uint64_t id = 0;
@@ -167,7 +183,8 @@ class runtime {
     messages::WorkflowExecutionUpdateAccepted accepted;
     std::unique_ptr<root> doing;
   };
-  std::vector<open_update> open_updates_;  // last: they may use what the workflow has
+  std::vector<open_update> open_updates_;  // they may use what the workflow has
+  std::vector<std::unique_ptr<root>> parts_;  // the same
 };
 
 }  // namespace evermill::detail

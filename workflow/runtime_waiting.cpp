@@ -1,4 +1,4 @@
-// The runtime's part of human tasks and locks.
+// The runtime's part of human tasks, locks, signals to others, and parts that run beside each other.
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
@@ -107,7 +107,86 @@ void runtime::assign_lock(const std::string& workflow_id, std::uint64_t run, std
   assigned.set_requested_seq(requested);
 }
 
+// --- signals to others, and labels
+
+std::uint32_t runtime::label_of(std::string_view text) {
+  require_name("label", text);
+  if (const auto known = label_numbers_.find(text); known != label_numbers_.end()) return known->second;
+  const auto number = static_cast<std::uint32_t>(labels_.size());
+  labels_.emplace_back(text);
+  label_numbers_.emplace(text, number);
+  return number;
+}
+
+void runtime::send_signal(std::string_view workflow_id, std::string_view name, payload&& input, std::string_view start_type,
+                          payload&& start_input) {
+  require_name("workflow id", workflow_id);
+  require_name("signal's name", name);
+  if (!start_type.empty()) require_name("workflow's name", start_type);
+  if (workflow::locks::is_lock(workflow_id)) {
+    throw std::invalid_argument("\"" + std::string(workflow_id) + "\" is a lock, which takes no signals");
+  }
+  for (const payload* value : {&input, &start_input}) {
+    if (const auto why = workflow::too_large(value->data.size())) throw std::length_error("what a signal carries: " + *why);
+  }
+  auto& initiated = *add_command().mutable_signal_external_workflow_execution_initiated();
+  initiated.set_workflow_id(std::string(workflow_id));
+  initiated.set_signal_name(std::string(name));
+  workflow::to_message(std::move(input), *initiated.mutable_input());
+  initiated.set_start_type(std::string(start_type));
+  if (!start_type.empty()) workflow::to_message(std::move(start_input), *initiated.mutable_start_input());
+  set_label(initiated);
+}
+
+// --- parts
+
+namespace {
+
+struct part_owner {
+  runtime* of;
+};
+
+/// Its end, whatever that is, settles the cell.
+task<void> drive(part_owner owner, cell_ref settled, task<void> part) {
+  std::exception_ptr error;
+  try {
+    co_await std::move(part);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  owner.of->end_part(*settled.get(), error);
+}
+
+}  // namespace
+
+cell_ref runtime::spawn(task<void> part) {
+  check_may_ask();
+  cell_ref c = open(cell::kind::part, 0, {});
+  auto doing = std::make_unique<root_of<void>>(*this, drive({this}, c, std::move(part)));
+  ready_.push_back(doing->coroutine());
+  parts_.push_back(std::move(doing));
+  return c;
+}
+
+void runtime::end_part(cell& c, std::exception_ptr error) {
+  if (c.is != cell::state::pending) return;  // its future was canceled
+  c.error = error;
+  c.is = error ? cell::state::error : cell::state::value;
+  settle(c);
+}
+
 // --- the functions of evermill/runtime.hpp
+
+std::uint32_t label_of(runtime& rt, std::string_view text) { return rt.label_of(text); }
+void send_signal(runtime& rt, std::string_view workflow_id, std::string_view name, payload input, std::string_view start_type,
+                 payload start_input) {
+  rt.send_signal(workflow_id, name, std::move(input), start_type, std::move(start_input));
+}
+cell_ref spawn(runtime& rt, task<void> part) { return rt.spawn(std::move(part)); }
+void refuse_turn(runtime& rt, std::string_view why) {
+  rt.refused_ = why;
+  throw turn_refused();
+}
 
 cell_ref create_human_task(runtime& rt, const human_task_spec& spec, payload question) {
   return rt.create_human_task(spec, std::move(question));

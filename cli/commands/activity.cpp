@@ -66,7 +66,7 @@ CLI::App& add(CLI::App& group, environment& env, action& chosen, const char* nam
               const std::shared_ptr<activity_options>& options, step what) {
   CLI::App& command = *group.add_subcommand(name, about);
   command.add_option("TOKEN", options->token, "What complete_later gave; \"describe\" shows it")->required();
-  add_data_option(command, env);
+  add_place_options(command, env);
   command.callback([&env, &chosen, options, what] { chosen = [&env, options, what] { return what(env, *options); }; });
   return command;
 }

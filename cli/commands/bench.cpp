@@ -14,6 +14,11 @@ void add_bench(CLI::App& app, environment& env, action& chosen) {
       ->type_name("NAME");
   command.add_option("--instances", options->instances, "How many instances to run (history: steps of the one)")->type_name("N");
   command.add_option("--in-flight", options->in_flight, "How many of them at once")->type_name("N");
+  command.add_option("--queue", options->queue, "Measure a node that shares its work on this broker, kafka://… or redis://…")
+      ->type_name("ADDRESS");
+  command.add_option("--nodes", options->nodes, "With --queue: how many nodes this process has")->type_name("N");
+  command.add_option("--publish", options->publish, "Publish all events, as of server --publish, and tell how many a second")
+      ->type_name("TO");
   command.add_option("--data", options->data_directory, "The data directory (default: a new one, removed afterwards)")
       ->type_name("DIR");
   command.add_option("--partitions", options->partitions, "Partitions of a new data directory")->type_name("N");

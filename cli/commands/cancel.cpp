@@ -13,7 +13,7 @@ struct cancel_options {
 };
 
 exit_code cancel(environment& env, const cancel_options& options) {
-  ask(env, open_mode::record, [&](server::control& control) { control.cancel(options.id, options.reason); });
+  ask(env, open_mode::record, [&](server::control& control) { server::cancel(control, options.id, options.reason); });
   return exit_code::completed;
 }
 
@@ -24,7 +24,7 @@ void add_cancel(CLI::App& app, environment& env, action& chosen) {
   const auto options = std::make_shared<cancel_options>();
   command.add_option("ID", options->id, "The workflow id")->required();
   command.add_option("--reason", options->reason, "Kept in its history")->type_name("TEXT");
-  add_data_option(command, env);
+  add_place_options(command, env);
   command.footer("Example:\n  " + env.program + " cancel order-1 --reason 'ordered twice'");
   command.callback([&, options] { chosen = [&env, options] { return cancel(env, *options); }; });
 }

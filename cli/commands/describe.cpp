@@ -5,6 +5,7 @@
 #include "cli/commands/commands.hpp"
 #include "cli/opened_control.hpp"
 #include "cli/output.hpp"
+#include "cli/standard_phase.hpp"
 
 namespace evermill::cli {
 namespace {
@@ -38,15 +39,20 @@ void print_timers(environment& env, const execution_description& about) {
 
 exit_code describe(environment& env, const describe_options& options) {
   execution_description about;
-  ask(env, open_mode::inspect, [&](server::control& control) { about = control.describe(options.id); });
+  std::string phase;
+  ask(env, open_mode::inspect, [&](server::control& control) {
+    about = control.describe(options.id);
+    phase = standard_phase(control, about);
+  });
   if (options.json) {
-    env.out << to_json(about) << '\n';
+    env.out << to_json(about, phase) << '\n';
     return exit_code::completed;
   }
   std::vector<std::vector<std::string>> facts{{"workflow id", about.workflow_id},
                                               {"type", about.workflow_type},
                                               {"run id", about.run_id},
                                               {"status", state_of(about.status, about.blocked)}};
+  if (!phase.empty()) facts.push_back({"phase", phase});
   if (about.blocked_at_event != 0) facts.push_back({"at event", std::to_string(about.blocked_at_event)});
   facts.push_back({"started", short_time(about.started_at) + " UTC"});
   if (about.status != execution_status::running) facts.push_back({"closed", short_time(about.closed_at) + " UTC"});
@@ -66,7 +72,7 @@ void add_describe(CLI::App& app, environment& env, action& chosen) {
   const auto options = std::make_shared<describe_options>();
   command.add_option("ID", options->id, "The workflow id")->required();
   command.add_flag("--json", options->json, "One JSON object");
-  add_data_option(command, env);
+  add_place_options(command, env);
   command.footer("Examples:\n  " + env.program + " describe order-1\n  " + env.program + " describe order-1 --json");
   command.callback([&, options] { chosen = [&env, options] { return describe(env, *options); }; });
 }

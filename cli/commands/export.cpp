@@ -9,6 +9,7 @@
 #include "cli/commands/commands.hpp"
 #include "cli/errors.hpp"
 #include "cli/opened_control.hpp"
+#include "evermill/engine.hpp"
 #include "evermill/journals.hpp"
 
 namespace evermill::cli {
@@ -45,9 +46,10 @@ journal_counts export_to_file(const environment& env, const export_options& opti
   }
 }
 
-exit_code export_command(environment& env, const export_options& options) {
+exit_code export_command(environment& env, export_options options) {
   if (options.ids.empty() != options.all) throw command_error("name the executions to export, or all of them with --all");
   must_exist(env);
+  for (std::string& id : options.ids) id = in_namespace(env.name_space, id);
   try {
     const journal_counts counts = options.output.empty() ? export_journals(env.data_directory, options.ids, env.out)
                                                          : export_to_file(env, options);
@@ -65,9 +67,10 @@ void add_export(CLI::App& app, environment& env, action& chosen) {
   CLI::App& command = *app.add_subcommand("export", "Write journals as JSON lines that lose nothing");
   const auto options = std::make_shared<export_options>();
   command.add_option("ID", options->ids, "The workflow ids");
-  command.add_flag("--all", options->all, "All executions of the data directory");
+  command.add_flag("--all", options->all, "All executions of the data directory, of all namespaces");
   command.add_option("--output,-o", options->output, "Write to this file (default: standard output)")->type_name("FILE");
   add_data_option(command, env);
+  add_namespace_option(command, env);
   command.footer("Nothing is changed. \"import\" brings the lines into another directory, \"replay\" replays them.\n"
                  "Examples:\n  " + env.program + " export order-1 > order-1.jsonl\n  " + env.program +
                  " export --all --output journals.jsonl");

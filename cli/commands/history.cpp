@@ -59,7 +59,7 @@ void add_history(CLI::App& app, environment& env, action& chosen) {
   const auto options = std::make_shared<history_options>();
   command.add_option("ID", options->id, "The workflow id")->required();
   command.add_flag("--json", options->json, "One JSON object a line: seq, type, time and the event's own fields");
-  add_data_option(command, env);
+  add_place_options(command, env);
   command.footer("Examples:\n  " + env.program + " history order-1\n  " + env.program +
                  " history order-1 --json | jq 'select(.type == \"ActivityTaskFailed\")'");
   command.callback([&, options] { chosen = [&env, options] { return history(env, *options); }; });

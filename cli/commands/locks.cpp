@@ -47,7 +47,7 @@ void add_locks(CLI::App& app, environment& env, action& chosen) {
   CLI::App& command = *app.add_subcommand("locks", "Show the locks and semaphores that executions hold or wait for");
   const auto json = std::make_shared<bool>(false);
   command.add_flag("--json", *json, "One JSON object a line");
-  add_data_option(command, env);
+  add_place_options(command, env);
   command.footer("Examples:\n  " + env.program + " locks\n  " + env.program + " locks --json | jq .holders");
   command.callback([&, json] { chosen = [&env, json] { return list_locks(env, *json); }; });
 }

@@ -33,7 +33,7 @@ void add_query(CLI::App& app, environment& env, action& chosen) {
   command.add_option("ID", options->id, "The workflow id")->required();
   command.add_option("NAME", options->name, "The query's name")->required();
   command.add_option("JSON", options->input, "Its argument: JSON, @FILE or - for standard input");
-  add_data_option(command, env);
+  add_place_options(command, env);
   command.footer("Prints the answer as JSON. Ends with 1 where the code answers with an error.\nExamples:\n  " + env.program +
                  " query cart-7 total\n  " + env.program + " query cart-7 price '{\"item\":\"book\"}'");
   command.callback([&, options] { chosen = [&env, options] { return query(env, *options); }; });

@@ -21,12 +21,12 @@ exit_code send(environment& env, const signal_options& options) {
   payload input = read_json(options.input, "JSON", env.in);
   const opened_control opened = open_data_directory(env, open_mode::record);
   try {
-    opened.control->signal(options.id, options.name, std::move(input), options.request_id);
+    server::signal(*opened.control, options.id, options.name, std::move(input), options.request_id);
   } catch (const server::control_error& error) {
     if (error.code() != server::control_errc::stopped) throw;
     throw command_error(std::string(error.what()) +
                         "\nWhether it took the signal is not known; look before you send it again: " + env.program +
-                        " history " + shell_word(options.id) + " --data " + shell_word(env.data_directory.string()));
+                        " history " + shell_word(options.id) + place_words(env));
   }
   return exit_code::completed;
 }
@@ -41,7 +41,7 @@ void add_signal(CLI::App& app, environment& env, action& chosen) {
   command.add_option("JSON", options->input, "Its value: JSON, @FILE or - for standard input")->required();
   command.add_option("--request-id", options->request_id,
                      "Names this signal: sent again within a day, it is not delivered again");
-  add_data_option(command, env);
+  add_place_options(command, env);
   command.footer("Examples:\n  " + env.program + " signal order-1 approval '{\"by\":\"Ada\"}'\n  " + env.program +
                  " signal order-1 approval @approval.json");
   command.callback([&, options] { chosen = [&env, options] { return send(env, *options); }; });

@@ -18,7 +18,7 @@ void add_taint(CLI::App& app, environment& env, action& chosen) {
   CLI::App& command = *app.add_subcommand("taint", "Make an execution look again, as when it is stuck; safe to repeat");
   const auto id = std::make_shared<std::string>();
   command.add_option("ID", *id, "The workflow id")->required();
-  add_data_option(command, env);
+  add_place_options(command, env);
   command.footer("Example:\n  " + env.program + " taint order-1");
   command.callback([&, id] { chosen = [&env, id] { return taint(env, *id); }; });
 }

@@ -90,8 +90,7 @@ exit_code request(environment& env, const task_options& options, const std::func
   } catch (const server::control_error& error) {
     if (error.code() != server::control_errc::stopped) throw;
     throw command_error(std::string(error.what()) + "\nWhether it happened is not known; look before you ask again: " +
-                        env.program + " tasks show " + shell_word(options.id) + " --data " +
-                        shell_word(env.data_directory.string()));
+                        env.program + " tasks show " + shell_word(options.id) + place_words(env));
   }
   return exit_code::completed;
 }
@@ -110,7 +109,7 @@ using command_function = exit_code (*)(environment&, const task_options&);
 CLI::App& add(CLI::App& tasks, environment& env, action& chosen, const options_ptr& options, const char* name,
               const char* about, command_function run) {
   CLI::App& command = *tasks.add_subcommand(name, about);
-  add_data_option(command, env);
+  add_place_options(command, env);
   command.callback([&env, &chosen, options, run] { chosen = [&env, options, run] { return run(env, *options); }; });
   return command;
 }
@@ -126,7 +125,7 @@ void add_request_options(CLI::App& command, const options_ptr& options) {
 void add_tasks(CLI::App& app, environment& env, action& chosen) {
   CLI::App& tasks = *app.add_subcommand("tasks", "Show, claim and complete what people have to do");
   tasks.require_subcommand(1);
-  add_data_option(tasks, env);
+  add_place_options(tasks, env);
   tasks.footer("Examples:\n  " + env.program + " tasks list --group finance\n  " + env.program +
                " tasks claim expense-1/7.2 --by ann\n  " + env.program +
                " tasks complete expense-1/7.2 '{\"approved\":true}' --by ann");

@@ -13,7 +13,7 @@ struct terminate_options {
 };
 
 exit_code terminate(environment& env, const terminate_options& options) {
-  ask(env, open_mode::record, [&](server::control& control) { control.terminate(options.id, options.reason); });
+  ask(env, open_mode::record, [&](server::control& control) { server::terminate(control, options.id, options.reason); });
   return exit_code::completed;
 }
 
@@ -24,7 +24,7 @@ void add_terminate(CLI::App& app, environment& env, action& chosen) {
   const auto options = std::make_shared<terminate_options>();
   command.add_option("ID", options->id, "The workflow id")->required();
   command.add_option("--reason", options->reason, "Kept in its history")->type_name("TEXT");
-  add_data_option(command, env);
+  add_place_options(command, env);
   command.footer("Example:\n  " + env.program + " terminate order-1 --reason 'ordered twice'");
   command.callback([&, options] { chosen = [&env, options] { return terminate(env, *options); }; });
 }

@@ -50,7 +50,7 @@ void add_update(CLI::App& app, environment& env, action& chosen) {
   command.add_option("JSON", options->input, "Its argument: JSON, @FILE or - for standard input");
   command.add_option("--update-id", options->update_id,
                      "Names this update: asked for again within a day, it is not done again, and the answer is the same");
-  add_data_option(command, env);
+  add_place_options(command, env);
   command.footer("Prints the result as JSON. Where the code refuses, or fails, its error goes to standard error as JSON, and the "
                  "command ends with 1.\nExamples:\n  " + env.program + " update cart-7 add_item '{\"item\":\"book\"}'");
   command.callback([&, options] { chosen = [&env, options] { return update(env, *options); }; });

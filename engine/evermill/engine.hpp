@@ -22,7 +22,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -32,81 +31,25 @@
 #include <utility>
 #include <vector>
 
+#include "evermill/cluster_description.hpp"
 #include "evermill/codec.hpp"
+#include "evermill/engine_options.hpp"
 #include "evermill/exceptions.hpp"
+#include "evermill/execution_info.hpp"
 #include "evermill/failure.hpp"
 #include "evermill/handles.hpp"
 #include "evermill/payload.hpp"
 #include "evermill/registry.hpp"
+#include "evermill/serving_info.hpp"
 #include "evermill/task.hpp"
 
-namespace spdlog {
-class logger;
-}
-
 namespace evermill {
-
-/// What an engine does with its data directory.
-enum class engine_mode : unsigned char {
-  run,     ///< everything
-  record,  ///< requests are decided and journaled; activities, steps and timers wait for an engine that runs
-  inspect, ///< describe, list, history and stored results only: a snapshot, nothing is started, locked or written
-};
-
-/// A queue of activities that this process serves. Attempts wait in it, first in first out, while its limits or the
-/// backends' have no room for them.
-struct task_queue_options {
-  std::string name;            ///< as in activity_options::task_queue; "default": of the activities that name none
-  unsigned concurrency = 0;    ///< attempts that run at once; 0: as many as the backends take
-  double rate_per_second = 0;  ///< attempts that start per second, in the long run; 0: no limit
-  unsigned burst = 1;          ///< with a rate: attempts that may start at once after a pause; at least 1
-};
-
-/// How an engine is set up. Fixed for its life.
-struct engine_options {
-  /// What it does with its directory.
-  engine_mode mode = engine_mode::run;
-  /// Created where it does not exist; belongs to one engine at a time. Empty: everything is kept in memory and lost
-  /// with the engine. Opening throws locked while another process has it open, storage where it can't be read or written.
-  std::filesystem::path data_directory;
-  /// How many slices instances are divided into; fixed when the directory is created. 0: what the directory has, or 4. More
-  /// than 4,096: invalid_argument; another number than the directory has: storage.
-  std::uint16_t partitions = 0;
-  /// Threads that run workflow code. 0: one per core.
-  unsigned workflow_threads = 0;
-  /// A workflow's code that has not come back from a turn for this long blocks or spins, which it must not: a warning names
-  /// it, the execution is set aside (`blocked` is "turn_timeout"), what comes for it is kept, and all others go on; a thread
-  /// is started in place of the one that it has, up to four. When it comes back after all, nothing is lost: its turn counts.
-  /// Until then, terminate ends the execution; taint, or the next start, tries it anew. Closing the engine leaves such
-  /// code and its thread behind. 0: never. Negative: invalid_argument.
-  std::chrono::milliseconds turn_timeout{10'000};
-  /// Threads that run native activities and steps: how many of them run at once. 0: four per core, at least 8.
-  unsigned native_threads = 0;
-  /// Processes that shell activities may run at once. 0: one per core.
-  unsigned shell_processes = 0;
-  /// Task queues that are served here, and their limits. "default" is served in any case. Activities of other queues wait,
-  /// without cost, for a process that serves theirs (and for their schedule_to_start and schedule_to_close). A name that can't
-  /// be or that comes twice, a negative rate and a burst of 0: invalid_argument.
-  std::vector<task_queue_options> task_queues;
-  /// An instance that has had nothing to do for this long leaves memory and is replayed when next needed.
-  std::chrono::milliseconds passivate_after{10'000};
-  /// At most this many instances are kept in memory by each partition; the longest idle ones leave first.
-  std::size_t live_instances_per_partition = 20'000;
-  /// Caches of the store, in bytes: half for what is read, half (at least 16 MiB) for what is written. Default 64 MiB.
-  std::size_t cache_bytes = 64u << 20;
-  /// false: writes are not synced, and a power cut may lose what was acknowledged. For figures only.
-  bool sync = true;
-  /// How long the destructor waits for running activities before it abandons them; they run again at the next start.
-  std::chrono::milliseconds stop_grace{5'000};
-  /// Where log lines go. Null: warnings and errors to standard error.
-  std::shared_ptr<spdlog::logger> logger;
-};
 
 /// What is wrong, for code.
 enum class engine_errc {
   invalid_argument,   ///< an id, name or option that can't be
   unknown_workflow,   ///< no workflow of that name is registered
-  not_found,          ///< no instance has that workflow id, no open attempt that token
+  not_found,          ///< no instance has that workflow id, no open attempt that token, nobody has begun that cluster
   already_exists,     ///< the workflow id is taken by an execution with another definition or input
   closed,             ///< the execution has ended, or the human task is not open any more
   conflict,           ///< the human task belongs to somebody else
@@ -123,25 +66,18 @@ class engine_error : public std::runtime_error {
  public:
   /// `message` is what `what()` gives.
   engine_error(engine_errc code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  /// `retry_after` is what retry_after() gives.
+  engine_error(engine_errc code, const std::string& message, std::chrono::milliseconds retry_after)
+      : std::runtime_error(message), code_(code), retry_after_(retry_after) {}
   /// What is wrong, for code.
   engine_errc code() const noexcept { return code_; }
+  /// When to try again, where that is known: of `overloaded`.
+  const std::optional<std::chrono::milliseconds>& retry_after() const noexcept { return retry_after_; }
 
  private:
   engine_errc code_;
+  std::optional<std::chrono::milliseconds> retry_after_;
 };
-
-/// How far an execution, or one of its runs, has come. The numbers are stored.
-enum class execution_status : unsigned char {
-  running = 1,           ///< has not ended; also when it takes no turns
-  completed = 2,         ///< with a result
-  failed = 3,            ///< its code threw
-  canceled = 4,          ///< its code let the canceled_error of a cancel request pass
-  terminated = 5,        ///< ended from outside, without its code being asked
-  timed_out = 6,         ///< ran longer than it may
-  continued_as_new = 7,  ///< of a run only: another one has followed it
-};
-/// "running", "completed", "failed", "canceled", "terminated", "timed out" or "continued as new".
-std::string_view to_string(execution_status status) noexcept;
 
 /// A signal that is sent with a start.
 struct start_signal {
@@ -151,7 +87,7 @@ struct start_signal {
 
 /// How an execution is started. What can't be makes the start throw invalid_argument.
 struct start_options {
-  /// Names the instance: 1 to 512 bytes of UTF-8 without control characters. Empty: a random UUID.
+  /// Names the instance: 1 to 512 bytes of UTF-8 without control characters, or made by in_namespace. Empty: a random UUID.
   std::string id;
   /// What becomes of a start whose id is taken; handles.hpp tells what each policy means.
   workflow_id_reuse reuse = workflow_id_reuse::use_existing;
@@ -169,6 +105,11 @@ struct start_options {
   /// whatever definition, input and policy the start has (but for `terminate_existing`). With `use_existing` one that has ended
   /// is followed by a new one.
   std::optional<start_signal> with_signal;
+  /// The caller's span, as W3C Trace Context writes it in the headers traceparent and tracestate: the execution is a part of that
+  /// trace, and passes it on to its activities and children. What is none is ignored. Where the same start was made before, that
+  /// one's counts.
+  std::string traceparent;
+  std::string tracestate;  ///< with `traceparent`
 };
 
 /// What a start gives.
@@ -178,118 +119,8 @@ struct started_execution {
   bool existed = false;  ///< the same start had been made before; nothing was started now
 };
 
-/// How an execution ended. `result` is set when completed (absent for no value); `cause` when it did not complete.
-struct execution_end {
-  execution_status status = execution_status::running;  ///< never `running` or `continued_as_new` once it has ended
-  std::optional<payload> result;                        ///< of what completed; nothing for void
-  std::optional<failure> cause;                         ///< why it did not complete
-};
-
-/// An execution's current run as it is stored, read from its journal. Times are UTC.
-struct execution_description {
-  /// An activity that has not ended.
-  struct open_activity {
-    std::uint64_t scheduled_seq = 0;  ///< the event with which it was called
-    std::string activity_type;        ///< its name
-    std::uint32_t attempt = 1;        ///< the current one; 1 is the first
-    std::optional<failure> last_failure;  ///< of the attempt before; nothing: there was none
-    std::chrono::sys_time<std::chrono::microseconds> not_before{};  ///< of the current attempt; epoch: at once
-    std::string task_queue;           ///< "default" unless its options name another
-    std::string version;              ///< the one that its options name; "": any
-    std::string token;                ///< names the current attempt: engine::complete_activity
-    bool dispatched = true;           ///< false: no process that has had the directory open could run the attempt
-    bool completed_elsewhere = false; ///< activity_context::complete_later
-    bool cancel_requested = false;    ///< and its end is waited for
-    std::optional<payload> heartbeat_details;  ///< the newest that are durable
-  };
-  /// A timer that has not fired: of `sleep`, of a wait with a timeout, or (event 1) of the run's own timeout.
-  struct open_timer {
-    std::uint64_t started_seq = 0;                               ///< the event with which it was set
-    std::chrono::sys_time<std::chrono::microseconds> fire_at{};  ///< when it is due
-  };
-  std::string workflow_id;    ///< the execution's own
-  std::string run_id;         ///< of the current run, or the last one
-  std::string workflow_type;  ///< the name under which its code is registered
-  execution_status status = execution_status::running;  ///< how far it has come
-  /// "", or why a running execution takes no turns: "stuck", "unserved" or "turn_timeout" (its code has not come back),
-  /// with the reason in blocked_message.
-  std::string blocked;
-  std::string blocked_message;         ///< the reason, for people; "" where it is not blocked
-  std::uint64_t blocked_at_event = 0;  ///< the first event that does not fit the code; 0 where it is not stuck
-  std::chrono::sys_time<std::chrono::microseconds> started_at{};  ///< of the current run
-  std::chrono::sys_time<std::chrono::microseconds> closed_at{};   ///< epoch: it has not ended
-  std::uint16_t partition = 0;            ///< the slice of the directory that it lies in, from 0
-  std::uint64_t events = 0;               ///< in the journal of the current run
-  std::vector<open_activity> activities;  ///< in the order of their calls; none once it has ended
-  std::vector<open_timer> timers;         ///< in the order in which they were set; none once it has ended
-};
-
-/// One line of a list; execution_description has the meaning of each field.
-struct listed_execution {
-  std::string workflow_id;    ///< the execution's own
-  std::string run_id;         ///< of the current run, or the last one
-  std::string workflow_type;  ///< the name under which its code is registered
-  execution_status status = execution_status::running;  ///< how far it has come
-  std::string blocked;  ///< "", "stuck", "unserved" or "turn_timeout"
-  std::chrono::sys_time<std::chrono::microseconds> started_at{};  ///< of the current run, UTC
-  std::chrono::sys_time<std::chrono::microseconds> closed_at{};   ///< epoch: it has not ended
-};
-
-/// One event of a history. `json` is one line: seq, type, time, then the event's own fields by their protobuf names.
-struct history_event {
-  std::uint64_t seq = 0;  ///< its place in the run's journal, from 1
-  std::string type;       ///< "ActivityTaskScheduled", …
-  std::chrono::sys_time<std::chrono::microseconds> time{};  ///< of the turn it belongs to, UTC
-  std::string json;       ///< all of it; JSON payloads appear as they are, others in base64
-};
-
-/// An open human task, as it is listed.
-struct human_task_summary {
-  std::string task_id;  ///< names it for all requests
-  std::string workflow_id;  ///< of the execution that asks
-  std::string name;      ///< human_task::name
-  std::string title;     ///< the name where the workflow gave none
-  std::string assignee;  ///< empty: nobody has it
-  std::vector<std::string> candidate_groups;  ///< who may claim it; a hint
-  std::chrono::sys_time<std::chrono::microseconds> created_at{};  ///< UTC
-  std::chrono::sys_time<std::chrono::microseconds> due_at{};  ///< when its workflow gives up; epoch: it has no timeout
-};
-/// An open human task with all that is needed to answer it.
-struct human_task_description : human_task_summary {
-  std::optional<payload> question;  ///< nothing: a task without one
-  std::string form_schema;  ///< JSON Schema of the answer; empty: any answer
-};
-/// Which tasks are wanted; what is empty is not asked for.
-struct human_task_filter {
-  std::string assignee;     ///< who has it
-  std::string group;        ///< one of the candidate groups
-  std::string name;         ///< human_task::name
-  bool unassigned = false;  ///< only those that nobody has
-};
-
-/// A lock or semaphore that somebody holds or waits for.
-struct lock_description {
-  /// A run that holds the lock or waits for it.
-  struct user {
-    std::string workflow_id;          ///< of its execution
-    std::uint64_t run_number = 0;     ///< the run's number in its partition, as in the ids of human tasks
-    std::uint64_t requested_seq = 0;  ///< the event with which the run asked for it
-  };
-  std::string id;  ///< of the lock's own execution, for `history`
-  std::string name;           ///< as `ctx.lock` or `ctx.semaphore` names it
-  bool semaphore = false;     ///< of `ctx.semaphore`
-  std::uint32_t permits = 1;  ///< how many runs may hold it; as the latest request says
-  std::vector<user> holders;  ///< in the order in which they got it
-  std::vector<user> waiters;  ///< in the order in which they get it
-};
-
-/// What a follower is told as it happens; for displays. Not durable, not complete after a restart.
-struct execution_progress {
-  std::string workflow_id;  ///< of the execution that went on
-  history_event event;      ///< one of those of its turn; durable
-};
-
-/// Counted since the engine opened its directory, last time if it had to more than once.
+/// Counted since the engine was made; what is of the store, since it opened its directory, last time if it had to more than
+/// once.
 struct engine_statistics {
   std::uint64_t turns = 0;                 ///< that were taken
   std::uint64_t activities_completed = 0;  ///< that were ended by an attempt, well or not
@@ -299,9 +130,26 @@ struct engine_statistics {
   std::uint64_t bytes_written = 0;         ///< to log and tables
   std::uint64_t bytes_on_disk = 0;         ///< of the tables now; the log is not counted
   std::size_t live_instances = 0;          ///< in memory now
-  /// "fsync": a power cut loses nothing acknowledged; "none" otherwise. Derived from how the store is really open.
+  std::uint64_t events_published = 0;      ///< that the place they are published to has confirmed; some may count twice
+  std::uint64_t events_lost = 0;           ///< given up before they were published: publish_options::limit
+  /// "fsync": a power cut loses nothing acknowledged; "none" otherwise. Derived from how the store is really open. With a queue:
+  /// "durable" or "none", and why, as the broker's settings say.
   std::string durability;
 };
+
+/// The id that engine functions take for what has the id `id` in a namespace of engine_options::namespaces: a workflow id, the id of
+/// a human task or of a lock, an activity's token. In the default namespace ("default", "") it is `id` itself. Everything that an engine
+/// tells of other namespaces has such ids. An empty `id` is for a start that is to make one, and for the beginning of a list of locks.
+/// Throws engine_error (invalid_argument) for what can't be: ids of users never hold the control characters that tell namespaces apart,
+/// so pass all of them through here.
+std::string in_namespace(std::string_view name_space, std::string_view id);
+/// An id and its namespace.
+struct namespaced_id {
+  std::string name_space;  ///< "default" where in_namespace did not make the id
+  std::string id;          ///< as users know it
+};
+/// What in_namespace was given.
+namespaced_id split_id(std::string_view id);
 
 template <class R>
 class execution;
@@ -311,6 +159,9 @@ class execution;
 /// than 100,000 requests wait in one partition, unavailable while the engine stops or has lost its storage.
 class engine {
  public:
+  /// Nothing: it is done, durably.
+  using done_callback = std::function<void(std::optional<engine_error>)>;
+
   /// Opens the data directory and goes on with everything that is unfinished in it. `registry` is copied.
   /// Throws engine_error: locked, storage, invalid_argument.
   explicit engine(registry registry, engine_options options = {});
@@ -362,6 +213,9 @@ class engine {
   /// Durable when it returns; buffered until the code reads it. A signal with a request id is delivered once, also where
   /// it is sent again within a day. Throws not_found, closed where the execution has ended, invalid_argument.
   void signal(std::string_view workflow_id, std::string_view signal_name, payload input, std::string_view request_id = {});
+  /// The same without waiting; throws what is wrong with the arguments.
+  void signal(std::string_view workflow_id, std::string_view signal_name, payload input, std::string_view request_id,
+              done_callback done);
   /// Asks the execution's code, in memory or after a replay; an execution that has ended answers from its journal, if its
   /// handlers were kept (`handler::keep`). What is answered is durable. Throws refused with the handler's error or where there
   /// is no such handler, blocked, not_found, unknown_workflow where its code is not registered here.
@@ -378,8 +232,12 @@ class engine {
   /// Asks the execution to end itself; its code sees canceled_error and may clean up. `reason` is for people. Throws not_found,
   /// closed where it has ended.
   void cancel(std::string_view workflow_id, std::string_view reason = {});
+  /// The same without waiting; throws what is wrong with the arguments.
+  void cancel(std::string_view workflow_id, std::string_view reason, done_callback done);
   /// Ends the execution now; its code is not asked. `reason` is for people. Throws not_found, closed where it has ended.
   void terminate(std::string_view workflow_id, std::string_view reason = {});
+  /// The same without waiting; throws what is wrong with the arguments.
+  void terminate(std::string_view workflow_id, std::string_view reason, done_callback done);
   /// "Look again": safe to repeat. An execution that is stuck, unserved or set aside (engine_options::turn_timeout) is tried anew. Throws not_found.
   void taint(std::string_view workflow_id);
 
@@ -411,15 +269,42 @@ class engine {
   std::optional<execution_end> wait_for(std::string_view workflow_id, std::chrono::milliseconds limit);
   /// The same without waiting: calls `answer` when the execution ends, or with an error.
   void wait(std::string_view workflow_id, std::function<void(std::optional<engine_error>, execution_end)> answer);
+  /// The same for as long as the returned object lives: `answer` is not called after it was destroyed, unless it is being called.
+  /// Before the engine goes.
+  std::shared_ptr<void> on_end(std::string_view workflow_id,
+                               std::function<void(std::optional<engine_error>, execution_end)> answer);
 
   /// Reads the whole journal of the current run. Throws not_found.
   execution_description describe(std::string_view workflow_id) const;
   /// Up to `limit` executions with workflow ids after `after` in the order of (partition, id); pass the last of one
-  /// page to get the next. Without those that are evermill's own (`locks`).
+  /// page to get the next. Of all namespaces, without those that are evermill's own (`locks`).
   std::vector<listed_execution> list(std::string_view after, std::size_t limit) const;
+  /// The executions that pass the filter, newest start first, without evermill's own. A page has up to `limit` (at most 1,000; 0:
+  /// 100); it may have fewer, or none, where the list goes on. Pass its token with the same filter to get the next one. An execution
+  /// has one place in the order from its start on, whatever becomes of it: whoever reads page after page meets each execution that
+  /// passes the filter throughout once, while others start and end. Once a workflow id is used again, its new execution takes the old
+  /// one's place in lists. Throws invalid_argument for a token that is none of this list: of another filter or directory.
+  ///
+  /// Costs as much as the page, however many executions there are; a `workflow_id_prefix` that more than 5,000 executions of a
+  /// partition share may cost a look at all that pass the rest of the filter.
+  execution_page list(const execution_filter& filter, std::string_view page_token, std::size_t limit) const;
+  /// How many executions pass the filter; each partition's at one moment, as far as it runs in this process. Looks at each that passes.
+  std::uint64_t count(const execution_filter& filter) const { return counts(filter).total; }
+  /// The same by status.
+  execution_counts counts(const execution_filter& filter) const;
   /// The current run's events from `from_seq` on, up to `limit`. Throws not_found.
   std::vector<history_event> history(std::string_view workflow_id, std::uint64_t from_seq = 1,
                                      std::size_t limit = static_cast<std::size_t>(-1)) const;
+
+  /// The events of any run of the execution from `from_seq` on: as many as `limit` and about `max_bytes` of JSON allow, but at
+  /// least one where there is one. `run_number`: history_page::run_number or next_run; 0: the current run. Costs the same wherever
+  /// in the history it is. Throws not_found, also where the run is not the execution's.
+  history_page read_history(std::string_view workflow_id, std::uint64_t run_number, std::uint64_t from_seq, std::size_t limit,
+                            std::size_t max_bytes = static_cast<std::size_t>(-1)) const;
+  /// Calls `on_change` after turns of the execution that became durable, until the returned object is destroyed: then
+  /// read_history has more. Called on the engine's threads; must be short, and must neither call `notify` nor destroy that object. It
+  /// may be called without need. Where another process has the execution, it is called every second.
+  std::shared_ptr<void> notify(std::string_view workflow_id, std::function<void()> on_change);
 
   /// @}
   /// @name Human tasks
@@ -446,7 +331,7 @@ class engine {
 
   /// @}
 
-  /// Up to `limit` locks and semaphores in use after the one with the id `after`; an empty page is the end.
+  /// Up to `limit` locks and semaphores in use after the one with the id `after`, of its namespace; an empty page is the end.
   std::vector<lock_description> locks(std::string_view after = {},
                                       std::size_t limit = static_cast<std::size_t>(-1)) const;
 
@@ -456,15 +341,40 @@ class engine {
   /// that object.
   std::shared_ptr<void> follow(std::string_view workflow_id, std::function<void(const execution_progress&)> on_progress);
 
+  /// At most so many lines of each attempt of the execution that runs here and has written something. Waits for nothing.
+  std::vector<running_output> running_outputs(std::string_view workflow_id, std::size_t lines = 10) const;
+
+  /// Who shares the work. Throws invalid_argument without engine_options::queue.
+  cluster_description cluster() const;
+
   /// Counters of this process; cheap.
   engine_statistics statistics() const;
+  /// The same and much more, for a monitoring system: Prometheus's text exposition format 0.0.4. docs/metrics.md lists what is
+  /// in it. Waits for nothing, and throws nothing: what can't be had now is left out.
+  std::string metrics() const;
+  /// Nothing where it does all that it is there for: its store is open, every partition that it owns has recovered and, with a
+  /// queue, the broker answers and the other processes know it. Otherwise why not, for people. Waits for nothing.
+  std::optional<std::string> why_not_ready() const;
+  /// Is it "default", "" or one of engine_options::namespaces?
+  bool has_namespace(std::string_view name_space) const;
+  /// Changes which lines are logged from now on, in every part of the engine: trace, debug, info, warning, error, critical or off,
+  /// and all above it. It is the level of engine_options::logger, of all that shares that logger. Throws invalid_argument.
+  void set_log_level(std::string_view level);
+  /// The level that counts now, by its name.
+  std::string log_level() const;
   /// What the engine was made with. Lives as long as the engine.
   const registry& definitions() const noexcept;
+  /// What this process can run: what its registry has, and, where there are no namespaces but the default one, the workflow files that it
+  /// has read lately (the 256 that were used last, whichever engine of the process did). Throws invalid_argument of a client.
+  known_definitions list_definitions() const;
+  /// The task queues that this process serves, and those of the workers that are connected to it. Not counted is what waits for
+  /// workers of a cluster, or for anybody to serve its queue. Queues of workers of a namespace have names as ids have them. Throws invalid_argument of a client. Waits for nothing.
+  std::vector<task_queue_description> task_queues() const;
   /// Compacts the store; for measuring sizes. Returns when that is done. Throws storage.
   void compact();
 
  private:
-
+  friend struct engine_access;  // of evermill's own servers
   class impl;
   std::unique_ptr<impl> impl_;
 };

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <string_view>
 
-#include "plugins/queue/broker.hpp"
+#include "evermill/broker.hpp"
 
 namespace evermill::queue {
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,8 +37,17 @@ class consumer {
   /// will be called.
   virtual std::size_t poll(std::vector<item>& out, std::size_t limit) = 0;
 
+  /// Asked after a poll gave 0. Set: why no item will ever come again, although there were some to come; for people.
+  virtual std::optional<std::string> failure() const { return std::nullopt; }
+
   /// The items up to `through` are durably handled and need never be delivered again.
   virtual void acknowledge(position through) = 0;
+};
+
+/// What a partition has before it.
+struct backlog_size {
+  std::size_t items = 0;
+  std::size_t bytes = 0;  ///< as they are serialized
 };
 
 /// At least once, in order per partition. Thread-safe.
@@ -57,7 +67,7 @@ class decision_queue {
                        std::span<const std::shared_ptr<const messages::DecisionEvent>> events) = 0;
 
   /// Items published and not yet acknowledged; what back-pressure looks at.
-  virtual std::size_t backlog(partition_id partition) const = 0;
+  virtual backlog_size backlog(partition_id partition) const = 0;
 
   /// Starts reading after `after`, the last position known to be durably handled (0: from the oldest kept item). Ends
   /// any earlier consumer of the partition. `on_readable` is called on any thread, at most once between two polls that

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/log.hpp"
 #include "messages/task.pb.h"
 
 namespace evermill::tasks {
@@ -25,10 +26,21 @@ struct dispatch_id {
   friend auto operator<=>(const dispatch_id&, const dispatch_id&) = default;
 };
 dispatch_id dispatch_id_of(const messages::ActivityTask& task);
+/// What a line of a log about this attempt is about; a view of the task.
+log_subject subject_of(const messages::ActivityTask& task);
 /// "2.17.4.1.9": partition, run, scheduled event, attempt, boot.
 std::string to_string(const dispatch_id& id);
 /// The same for every attempt of the activity: "2.17.4". What an effect outside should be keyed by.
 std::string idempotency_key(const dispatch_id& id);
+/// Calls `add(name, value)` for each header that tells what the attempt calls where in a trace it is.
+template <class Add>
+void for_each_trace_header(const messages::ActivityTask& task, Add&& add) {
+  if (task.traceparent().empty()) return;
+  add("traceparent", task.traceparent());
+  if (!task.tracestate().empty()) add("tracestate", task.tracestate());
+}
+/// The name of the task queue; "default" where the activity names none.
+std::string_view queue_of(const messages::ActivityTask& task);
 /// What to_string gave; nothing for other text.
 std::optional<dispatch_id> parse_dispatch_id(std::string_view text);
 
@@ -55,6 +67,13 @@ struct attempt_end {
   std::optional<messages::Payload> heartbeat_details{};  ///< of the newest heartbeat, where that was not passed on
 };
 
+/// Where an attempt ends as canceled although nobody asked for that, but its process stops: it is lost, so that another one follows.
+void lose_if_canceled(attempt_end& end);
+
+/// Called by a backend, on any thread, when an attempt begins to run. Must be short, must not call the backend, and must not
+/// throw.
+using on_attempt_start = std::function<void(const messages::ActivityTask&)>;
+
 /// Called by a backend, on any thread, once per accepted attempt. Must be short and must not call the backend.
 using on_attempt_end = std::function<void(attempt_end&&)>;
 
@@ -73,6 +92,9 @@ class task_backend {
 
   /// Does this backend run activities of this type?
   virtual bool serves(std::string_view activity_type) const = 0;
+
+  /// All that it serves, where that can be listed.
+  virtual std::vector<std::string> activity_types() const { return {}; }
 
   /// Takes the tasks; runs them when it has room, in order of arrival. Enforces start_to_close and heartbeat of each
   /// attempt from the moment it starts (attempt_watch.hpp), and reports `timed_out` then, whether or not the work can be

@@ -117,6 +117,13 @@ task_queues::task_ptr task_queues::drop(const dispatch_id& id) {
   return task;
 }
 
+std::vector<task_queues::load> task_queues::loads() {
+  std::vector<load> all;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, each] : limited_) all.push_back({name, each.waiting.size(), each.running.size()});
+  return all;
+}
+
 std::vector<task_queues::task_ptr> task_queues::close() {
   std::vector<task_ptr> kept;
   std::vector<clock::alarm_id> alarms;

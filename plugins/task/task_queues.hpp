@@ -49,6 +49,13 @@ class task_queues {
   void ended(const messages::ActivityTask& task);
   /// Takes an attempt out that was not released; null: it is not here.
   task_ptr drop(const dispatch_id& id);
+  /// What queues with limits have now.
+  struct load {
+    std::string name;
+    std::size_t waiting = 0;   ///< for the queue's limits
+    std::size_t released = 0;  ///< and has not ended
+  };
+  std::vector<load> loads();
   /// Releases nothing any more, and gives what was kept.
   std::vector<task_ptr> close();
 

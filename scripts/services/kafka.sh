@@ -2,8 +2,13 @@
 # Runs a real Apache Kafka (KRaft) on this machine's loopback, for tests and for trying things out.
 #
 #   kafka.sh fetch                                fetches the jars, once
+#   kafka.sh where                                says where they are, or would be
 #   kafka.sh start DIR [--brokers 1|3] [--port P] starts one broker, or three (replication 3, two in-sync replicas), and waits
-#                                                 until they answer; then DIR/address says where, as "host:port,…"
+#                  [--proxies yes]                until they answer; then DIR/address says where, as "host:port,…". With proxies
+#                                                 each broker can be reached in a second way, too: DIR/proxies has a line with
+#                                                 two ports for each, one that its clients will use, on which you have to
+#                  [--login yes]                  forward to the other. With a login there is a third way, DIR/secured, over TLS
+#                                                 (DIR/ca.pem) for the user "evermill" (PLAIN, DIR/password)
 #   kafka.sh kill DIR N                           ends broker N (1, 2, 3) with SIGKILL
 #   kafka.sh up DIR N                             brings it back and waits until it answers
 #   kafka.sh pause DIR N | resume DIR N           SIGSTOP and SIGCONT
@@ -25,7 +30,7 @@ libs=${EVERMILL_KAFKA_LIBS:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/evermill/kafka-$
 heap=${EVERMILL_KAFKA_HEAP:-384}
 jvm=(-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -Djava.awt.headless=true
      -Dorg.slf4j.simpleLogger.defaultLogLevel=warn)
-seconds_to_start=120
+seconds_to_start=240
 
 fail() { echo "kafka.sh: $1" >&2; exit "${2:-1}"; }
 usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed '$d'; }
@@ -79,13 +84,37 @@ print(*found)
 PYTHON
 }
 
+# A certificate of 127.0.0.1, with the authority that signed it, and a password.
+make_login() {
+  local dir=$1
+  need openssl openssl
+  {
+    openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=evermill tests" -keyout "$dir/ca.key" -out "$dir/ca.pem"
+    openssl req -newkey rsa:2048 -nodes -subj "/CN=127.0.0.1" -keyout "$dir/server.key" -out "$dir/server.csr"
+    openssl x509 -req -in "$dir/server.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -CAcreateserial -days 3650 \
+      -extfile <(echo "subjectAltName=IP:127.0.0.1") -out "$dir/server.crt"
+  } >"$dir/login.log" 2>&1 || { tail -5 "$dir/login.log" >&2; fail "openssl can't make a certificate (all of it in $dir/login.log)"; }
+  cat "$dir/server.key" "$dir/server.crt" >"$dir/server.pem"
+  openssl rand -hex 16 >"$dir/password"
+}
+
 configure() {
-  local dir=$1 brokers=$2 base=$3 ports=() voters="" address="" n replicas in_sync=1
+  local dir=$1 brokers=$2 base=$3 proxies=$4 login=$5 ports=() proxied=() secured=() voters="" address="" n replicas in_sync=1
+  local listener="" advertised="" protocol=""
   if [[ -n $base ]]; then
     for ((n = 0; n < 2 * brokers; ++n)); do ports+=($((base + n))); done
   else
     need python3 python3
     read -r -a ports <<<"$(free_ports $((2 * brokers)))"
+  fi
+  if [[ $proxies == yes ]]; then
+    need python3 python3
+    read -r -a proxied <<<"$(free_ports $((2 * brokers)))"
+  fi
+  if [[ $login == yes ]]; then
+    need python3 python3
+    make_login "$dir"
+    read -r -a secured <<<"$(free_ports "$brokers")"
   fi
   ((brokers == 3)) && in_sync=2
   replicas=$brokers
@@ -94,13 +123,25 @@ configure() {
     address+="${address:+,}127.0.0.1:${ports[2 * n - 2]}"
   done
   for ((n = 1; n <= brokers; ++n)); do
+    listener="" advertised="" protocol=""
+    if [[ $proxies == yes ]]; then
+      listener=,PROXIED://127.0.0.1:${proxied[2 * n - 1]}
+      advertised=,PROXIED://127.0.0.1:${proxied[2 * n - 2]}
+      protocol=,PROXIED:PLAINTEXT
+      echo "${proxied[2 * n - 2]} ${proxied[2 * n - 1]}" >>"$dir/proxies"
+    fi
+    if [[ $login == yes ]]; then
+      listener+=,SECURED://127.0.0.1:${secured[n - 1]}
+      advertised+=,SECURED://127.0.0.1:${secured[n - 1]}
+      protocol+=,SECURED:SASL_SSL
+    fi
     cat >"$dir/broker-$n.properties" <<PROPERTIES
 process.roles=broker,controller
 node.id=$n
 controller.quorum.voters=$voters
-listeners=PLAINTEXT://127.0.0.1:${ports[2 * n - 2]},CONTROLLER://127.0.0.1:${ports[2 * n - 1]}
-advertised.listeners=PLAINTEXT://127.0.0.1:${ports[2 * n - 2]}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:${ports[2 * n - 2]},CONTROLLER://127.0.0.1:${ports[2 * n - 1]}$listener
+advertised.listeners=PLAINTEXT://127.0.0.1:${ports[2 * n - 2]}$advertised
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT$protocol
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs=$dir/data-$n
@@ -119,12 +160,21 @@ share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=500
 PROPERTIES
+    if [[ $login == yes ]]; then
+      cat >>"$dir/broker-$n.properties" <<PROPERTIES
+listener.name.secured.ssl.keystore.type=PEM
+listener.name.secured.ssl.keystore.location=$dir/server.pem
+listener.name.secured.sasl.enabled.mechanisms=PLAIN
+listener.name.secured.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_evermill="$(cat "$dir/password")";
+PROPERTIES
+    fi
     java "${jvm[@]}" -Xmx128m -cp "$libs/*" kafka.tools.StorageTool format -t ZXZlcm1pbGwtdGVzdHMtMA \
       -c "$dir/broker-$n.properties" >"$dir/format-$n.log" 2>&1 || {
       tail -5 "$dir/format-$n.log" >&2
       fail "can't prepare $dir/data-$n (all of it in $dir/format-$n.log)"
     }
   done
+  ((${#secured[@]} == 0)) || printf '127.0.0.1:%s\n' "${secured[@]}" | paste -sd, >"$dir/secured"
   echo "$address" >"$dir/address"
 }
 
@@ -152,23 +202,27 @@ await() {
 brokers_of() { tr , '\n' <"$1/address" | wc -l; }
 
 start() {
-  local dir=$1 brokers=1 port="" n
+  local dir=$1 brokers=1 port="" proxies=no login=no n
   shift
   while (($#)); do
     case $1 in
       --brokers) brokers=${2:-}; shift ;;
       --port) port=${2:-}; shift ;;
+      --proxies) proxies=${2:-}; shift ;;
+      --login) login=${2:-}; shift ;;
       *) bad_usage "what is '$1'?" ;;
     esac
     shift || bad_usage "an option has no value"
   done
   [[ $brokers == 1 || $brokers == 3 ]] || bad_usage "there can be 1 or 3 brokers, not '$brokers'"
   [[ $port =~ ^[0-9]*$ ]] || bad_usage "'$port' is no port"
+  [[ $proxies == yes || $proxies == no ]] || bad_usage "--proxies is yes or no"
+  [[ $login == yes || $login == no ]] || bad_usage "--login is yes or no"
   need kcat kcat
   fetch
   mkdir -p "$dir"
   dir=$(cd "$dir" && pwd)
-  [[ -e $dir/address ]] || configure "$dir" "$brokers" "$port"
+  [[ -e $dir/address ]] || configure "$dir" "$brokers" "$port" "$proxies" "$login"
   brokers=$(brokers_of "$dir")
   for ((n = 1; n <= brokers; ++n)); do launch "$dir" "$n"; done
   for ((n = 1; n <= brokers; ++n)); do await "$dir" "$n" "$brokers"; done
@@ -205,6 +259,7 @@ command=${1:-}
 case $command in
   -h | --help) usage; exit 0 ;;
   fetch) (($# == 1)) || bad_usage "fetch takes nothing"; fetch; exit 0 ;;
+  where) (($# == 1)) || bad_usage "where takes nothing"; echo "$libs"; exit 0 ;;
   start | stop | kill | up | pause | resume) ;;
   *) bad_usage "'$command' is no command" ;;
 esac

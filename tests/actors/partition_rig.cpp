@@ -230,7 +230,7 @@ instance_report partition_rig::report_on(run_number run, const instance_work& wo
       report.unhandled.push_back(decision.event);
       report.turns.emplace_back();
     } else {
-      report.turns.push_back(at.decider->handle(messages::Event(decision.event), decision.time));
+      report.turns.push_back(at.decider->handle(decision.event, decision.time));
     }
   }
   return report;
@@ -256,6 +256,8 @@ void partition_rig::release(effects&& what) {
   for (auto& [token, reply] : what.answers) {
     EXPECT_TRUE(answers.emplace(token, std::move(reply)).second) << "caller " << token << " is answered twice";
   }
+  for (tracing::span& each : what.spans) spans.push_back(std::move(each));
+  if (what.published) publishable.push_back(*what.published);
   for (ended_execution& each : what.ended) ended.push_back(std::move(each));
   for (written_line& line : what.log_lines) log_lines.push_back(std::move(line));
 }

@@ -88,6 +88,8 @@ class partition_rig : public partition_ports {
   std::vector<ended_execution> ended;
   std::vector<written_line> log_lines;
   std::vector<std::string> stops;  ///< why the partition has stopped
+  std::vector<publishable_rows> publishable;
+  std::vector<tracing::span> spans;
   void run_steps();
 
   // --- what the store says
@@ -106,12 +108,15 @@ class partition_rig : public partition_ports {
   /// Every journal is gapless, and nothing in it is closed twice.
   void check_journals() const;
 
+  const storage::key_value_store& store() const { return *store_; }
   partition& subject() { return *partition_; }
   std::size_t live_instances() const { return instances_.size(); }
   std::uint64_t commits() const { return commits_; }
   std::uint64_t boot() const { return options_.boot.value; }
 
   timestamp now() override { return time_; }
+  /// Of the partition's next life.
+  partition_options& options() { return options_; }
   queue::decision_queue* second_queue = nullptr;  ///< outlives the partition, which reads it from its next life on
   std::string unserved_queue;  ///< a task queue that nothing here serves
   std::string missing_version;  ///< of every activity

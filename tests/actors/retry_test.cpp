@@ -56,6 +56,51 @@ TEST_F(Retry, TheDrawnTimeIsKeptOverARestart) {
   EXPECT_EQ(rig.now(), due);
 }
 
+TEST_F(Retry, AnAttemptKnowsFromWhichOneOnNobodySawTheEnd) {
+  start({.retry = {.initial_interval = 1s}});
+  EXPECT_EQ(last().lost_from(), 0U);
+  fail(last(), "Busy");
+  tick_until_dispatched(2);
+  EXPECT_EQ(last().lost_from(), 0U) << "the first attempt has ended";
+  restart();
+  tick_until_dispatched(3);
+  EXPECT_EQ(last().attempt(), 3U);
+  EXPECT_EQ(last().lost_from(), 2U);
+  restart();
+  tick_until_dispatched(4);
+  EXPECT_EQ(last().lost_from(), 2U) << "the second one may still go on";
+  time_out(last(), messages::Failure::START_TO_CLOSE);
+  tick_until_dispatched(5);
+  EXPECT_EQ(last().lost_from(), 0U) << "its backend has ended it";
+}
+
+TEST_F(Retry, ABackendMaySayThatAnAttemptGoesOn) {
+  start({.retry = {.initial_interval = 1s}});
+  messages::DecisionEvent event = about(last());
+  fill(*event.mutable_activity_attempt_closed()->mutable_failed(), last());
+  event.mutable_activity_attempt_closed()->mutable_failed()->mutable_failure()->set_goes_on(true);
+  publish(event);
+  restart();  // while it waits for its time
+  tick_until_dispatched(2);
+  EXPECT_EQ(last().lost_from(), 1U);
+  fail(last(), "Busy");
+  restart();
+  tick_until_dispatched(3);
+  EXPECT_EQ(last().lost_from(), 0U);
+}
+
+TEST_F(Retry, WhatGoesOnIsLookedForWhateverErrorsEndTheActivity) {
+  start({.retry = {.initial_interval = 1s, .non_retryable = {"*"}}});
+  messages::DecisionEvent event = about(last());
+  fill(*event.mutable_activity_attempt_closed()->mutable_failed(), last());
+  event.mutable_activity_attempt_closed()->mutable_failed()->mutable_failure()->set_goes_on(true);
+  publish(event);
+  tick_until_dispatched(2);
+  EXPECT_EQ(last().lost_from(), 1U);
+  fail(last(), "Busy");
+  EXPECT_EQ(rig.status("w"), messages::FAILED);
+}
+
 TEST_F(Retry, AnErrorOfATypeThatIsNamedEndsTheActivity) {
   start({.retry = {.non_retryable = {"Fraud", "CardDeclined"}}});
   fail(last(), "Busy");
@@ -64,6 +109,15 @@ TEST_F(Retry, AnErrorOfATypeThatIsNamedEndsTheActivity) {
   EXPECT_EQ(rig.status("w"), messages::FAILED);
   EXPECT_EQ(failure().type(), "CardDeclined");
   EXPECT_EQ(rig.rows(storage::family::open_work), 0U);
+}
+
+TEST_F(Retry, OfNothingButWhatWasLost) {
+  start({.retry = {.non_retryable = {"*"}}});
+  restart();
+  tick_until_dispatched(2);  // the first attempt was lost with its process
+  fail(last(), "Busy");
+  EXPECT_EQ(rig.status("w"), messages::FAILED);
+  EXPECT_EQ(failure().type(), "Busy");
 }
 
 TEST_F(Retry, AnAttemptMayAskForItsNextDelay) {

@@ -34,7 +34,7 @@ class sparse_queue final : public queue::decision_queue {
   const std::string& source() const override { return source_; }
   bool publish(partition_id, std::shared_ptr<const messages::DecisionEvent>) override { return false; }
   bool publish(partition_id, std::span<const std::shared_ptr<const messages::DecisionEvent>>) override { return false; }
-  std::size_t backlog(partition_id) const override { return items_.size(); }
+  queue::backlog_size backlog(partition_id) const override { return {items_.size(), 0}; }
   std::unique_ptr<queue::consumer> consume(partition_id, queue::position after, std::function<void()> on_readable) override {
     begun_after.push_back(after);
     on_readable_ = std::move(on_readable);

@@ -46,15 +46,24 @@ class CommandLine : public ::testing::Test {
 TEST_F(CommandLine, ExplainsEachCommandWithExamples) {
   EXPECT_EQ(run({"--help"}), 0);
   const std::string all = out();
-  for (const char* command : {"run", "list", "describe", "history", "signal", "cancel", "terminate", "taint", "export",
-                              "import", "replay", "verify", "bench"}) {
+  for (const char* command : {"run", "start", "list", "describe", "history", "signal", "cancel", "terminate", "taint", "export",
+                              "import", "replay", "verify", "validate", "graph", "bench"}) {
     EXPECT_THAT(all, HasSubstr(std::string("\n  ") + command + " ")) << command;
     EXPECT_EQ(run({command, "--help"}), 0) << command;
     EXPECT_THAT(out(), HasSubstr(std::string("prog ") + command)) << command;
     EXPECT_THAT(out(), ::testing::ContainsRegex("Examples?:\n  ")) << command;
-    if (command == std::string("replay")) continue;  // it takes a path
+    const std::string name = command;
+    if (name == "replay" || name == "validate" || name == "graph") continue;  // they take paths
     EXPECT_THAT(out(), HasSubstr("--data")) << command;
   }
+}
+
+TEST_F(CommandLine, LoadsPlugins) {
+  const std::string libraries = EVERMILL_PLUGIN_LIBRARIES;
+  EXPECT_EQ(run({"list", "--plugin", libraries + "/no_plugin.so"}), 2);
+  EXPECT_THAT(err(), HasSubstr("no_plugin.so\": the library is no evermill plugin"));
+  EXPECT_EQ(run({"list", "--plugin", libraries + "/good_plugin.so", "--queue", "nowhere://here"}), 2);
+  EXPECT_THAT(err(), HasSubstr("nowhere://here is nowhere"));
 }
 
 TEST_F(CommandLine, PrintsItsVersion) {

@@ -52,6 +52,19 @@ class Tasks(ProgramTest):
         self.assertEqual(self.run_program("run", "asks", "--id", "a").stdout, '{"ok":1}\n')
         self.assertIn("No such", self.run_program("tasks", "list").stderr)
 
+    def test_definitions_and_queues_are_listed(self):
+        self.start_waiting("asks", "a", "--input", '"lunch"')
+        known = [json.loads(line) for line in self.run_program("definitions", "--json").stdout.splitlines()]
+        self.assertIn({"kind": "workflow", "name": "asks", "versions": [""], "default_version": "", "from_file": False}, known)
+        self.assertIn(("activity", "append"), [(each["kind"], each["name"]) for each in known])
+        table = self.run_program("definitions").stdout.splitlines()
+        self.assertEqual(table[0].split(), ["KIND", "NAME", "VERSION", "OTHER", "VERSIONS"])
+        self.assertIn(["workflow", "asks"], [line.split() for line in table])
+        queues = self.run_program("queues", "--json").stdout
+        self.assertEqual(json.loads(queues), {"name": "default", "concurrency": 0, "rate_per_second": 0, "waiting": 0,
+                                              "running": 0, "workers": 0})
+        self.assertEqual(self.run_program("queues").stdout.splitlines()[1].split(), ["default", "any", "any", "0", "0", "0"])
+
     def test_locks_are_listed(self):
         first = self.start_waiting("holds_lock", "first")
         self.wait_until(lambda: "holds" in self.run_program("locks").stdout)
@@ -96,6 +109,27 @@ class ExitCodes(ProgramTest):
         self.run_program("terminate", "t")
         self.assertEqual(self.status("t")["status"], "terminated")
         self.run_program("run", "sleeps_long", "--id", "t", code=1)
+
+    def test_started_by_the_process_that_has_the_directory(self):
+        process = self.start_waiting("needs_signal", "p")
+        self.assertEqual(self.run_program("start", "needs_signal", "--id", "other").stdout, "other\n")
+        again = json.loads(self.run_program("start", "needs_signal", "--id", "other", "--json").stdout)
+        self.assertEqual((again["workflow_id"], again["existed"]), ("other", True))
+        refused = self.run_program("start", "needs_signal", "--id", "other", "--reuse", "reject_duplicate", code=2)
+        self.assertIn("other", refused.stderr)
+        self.assertIn("no workflow named", self.run_program("start", "nonsense", code=2).stderr)
+        self.run_program("signal", "other", "approval", '"Ada"')
+        self.wait_until(lambda: self.status("other")["status"] == "completed")
+        self.run_program("signal", "p", "approval", '"Ada"')
+        self.assertEqual(self.end_of(process)[0], 0)
+
+    def test_started_while_nobody_has_the_directory_open(self):
+        self.assertIn("does not exist", self.run_program("start", "needs_signal", code=2).stderr)
+        self.parked("needs_signal", "p")
+        made = self.run_program("start", "needs_signal").stdout.strip()
+        self.assertEqual(self.status(made)["status"], "running")
+        self.run_program("signal", made, "approval", '"Ada"')
+        self.assertEqual(self.run_program("run", "needs_signal", "--id", made).stdout, '"approved by Ada"\n')
 
     def test_canceled(self):
         process = self.start_waiting("sleeps_long", "c")
@@ -196,7 +230,7 @@ class Refusals(ProgramTest):
     def test_unknown_workflow(self):
         err = self.run_program("run", "gret", code=2).stderr
         self.assertIn('did you mean "greet"?', err)
-        self.assertIn("appends, asks, changes, echoes", err)
+        self.assertIn("appends, asks, builds, changes, echoes", err)
 
     def test_malformed_json_with_its_place(self):
         err = self.run_program("run", "greet", "--input", "-", code=2, stdin='{"a": 1,\n "b": oops}').stderr
@@ -287,8 +321,59 @@ class ValuesAndShapes(ProgramTest):
         self.run_program("run", "fails", "--id", "second", code=1)
         rows = [json.loads(line) for line in self.run_program("list", "--json").stdout.splitlines()]
         self.assertEqual([(row["workflow_id"], row["workflow_type"], row["status"]) for row in rows],
-                         [("first", "greet", "completed"), ("second", "fails", "failed")])
+                         [("second", "fails", "failed"), ("first", "greet", "completed")])
         self.assertEqual(len(self.run_program("list", "--json", "--limit", "1").stdout.splitlines()), 1)
+
+
+class ListsAndCounts(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        for name in ("a-1", "a-2", "b-1"):
+            self.run_program("run", "greet", "--id", name, "--input", '"Ada"')
+        self.run_program("run", "fails", "--id", "a-3", code=1)
+        self.parked("needs_signal", "b-2")
+
+    def listed(self, *filters):
+        return [json.loads(line)["workflow_id"] for line in self.run_program("list", "--json", *filters).stdout.splitlines()]
+
+    def counted(self, *filters):
+        return json.loads(self.run_program("count", "--json", *filters).stdout)
+
+    def check(self):
+        self.assertEqual(self.listed(), ["b-2", "a-3", "b-1", "a-2", "a-1"])
+        self.assertEqual(self.listed("--limit", "2"), ["b-2", "a-3"])
+        self.assertEqual(self.listed("--status", "completed"), ["b-1", "a-2", "a-1"])
+        self.assertEqual(self.listed("--status", "failed,running"), ["b-2", "a-3"])
+        self.assertEqual(self.listed("--type", "greet", "--prefix", "a-"), ["a-2", "a-1"])
+        self.assertEqual(self.listed("--since", "1h"), ["b-2", "a-3", "b-1", "a-2", "a-1"])
+        self.assertEqual(self.listed("--before", "1h"), [])
+        started = json.loads(self.run_program("list", "--json", "--prefix", "b-1").stdout)["started_at"]
+        self.assertEqual(self.listed("--since", started), ["b-2", "a-3", "b-1"])
+        self.assertEqual(self.listed("--before", started), ["a-2", "a-1"])
+        self.assertEqual(self.listed("--blocked"), [])
+        self.assertEqual(self.counted(), {"total": 5, "blocked": 0, "by_status": {"completed": 3, "failed": 1, "running": 1}})
+        self.assertEqual(self.counted("--type", "greet", "--before", started)["total"], 2)
+
+    def test_where_nobody_has_the_directory_open(self):
+        self.check()
+        table = self.run_program("count").stdout.splitlines()
+        self.assertEqual([line.split() for line in table],
+                         [["STATUS", "EXECUTIONS"], ["running", "1"], ["completed", "3"], ["failed", "1"], ["all", "5"]])
+        self.assertIn("No such executions", self.run_program("list", "--type", "nothing").stderr)
+
+    def test_through_the_process_that_has_it_open(self):
+        process = self.start_program("run", "needs_signal", "--id", "b-2", "--json")
+        self.wait_until(lambda: os.path.exists(self.socket))
+        self.check()
+        self.run_program("signal", "b-2", "approval", '"Ada"')
+        self.assertEqual(self.end_of(process)[0], 0)
+        self.assertEqual(self.listed("--status", "completed")[0], "b-2")
+
+    def test_what_can_not_be_is_refused(self):
+        for option, value, says in (("--status", "ended", "no status"), ("--since", "yesterday", "no time"),
+                                    ("--before", "7", "no time"), ("--type", "a\nb", "workflow type")):
+            for command in ("list", "count"):
+                self.assertIn(says, self.run_program(command, option, value, code=2).stderr)
 
 
 class AsksTheCode(ProgramTest):

@@ -1,6 +1,7 @@
 """Driving the sample program from a test: each test has a data directory of its own."""
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,6 +41,22 @@ class ProgramTest(unittest.TestCase):
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(self.end, process)
         return process
+
+    def serve_http(self, *arguments, **environment):
+        """A server; `self.api` is where it answers over HTTP."""
+        process = self.start_program("server", "--http", "127.0.0.1:0", *arguments, **environment)
+        for line in process.stdout:
+            if found := re.match(r"API: (http://127\.0\.0\.1:\d+)/", line):
+                self.api = found.group(1)
+                return process
+        self.fail(process.stderr.read())
+
+    def stop(self, process):
+        """In order. Gives what it said on standard error."""
+        process.send_signal(signal.SIGTERM)
+        code, _, err = self.end_of(process)
+        self.assertEqual(code, 0, err)
+        return err
 
     @staticmethod
     def end(process):

@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 
 constexpr activity<int(int)> append{.name = "append"};
 constexpr activity<int()> process_id{.name = "process_id"};
+constexpr activity<int()> built_by{.name = "process_id", .options = {.task_queue = "build"}};
 constexpr activity<int()> fails_at_first{.name = "fails_at_first", .options = {.retry = {.initial_interval = 1h}}};
 constexpr activity<nlohmann::json()> elsewhere{.name = "elsewhere", .options = {.schedule_to_close = 24h}};
 constexpr signal<std::string> approval{.name = "approval"};
@@ -69,6 +70,12 @@ task<int> retries(context ctx) {
 task<nlohmann::json> waits_elsewhere(context ctx) {
   nlohmann::json value = co_await ctx.call(elsewhere);
   co_return value;
+}
+
+/// Which process serves a task queue.
+task<int> builds(context ctx) {
+  int pid = co_await ctx.call(built_by);
+  co_return pid;
 }
 
 /// Which process runs its activity, once it is approved.
@@ -145,6 +152,7 @@ int main(int argc, char** argv) {
   add(definitions, "fails", fails);
   add(definitions, "sleeps_long", sleeps_long);
   add(definitions, "retries", retries);
+  add(definitions, "builds", builds);
   add(definitions, "where", where);
   add(definitions, "appends", appends);
   add(definitions, "changes", changes);

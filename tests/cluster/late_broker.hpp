@@ -1,5 +1,5 @@
 // A broker whose connection can be slow: while it holds, appends are on their way and reach the server when the test lets them; it
-// can also lose the answer to one, and leave out a record that it reads.
+// can also lose the answer to one, leave out a record that it reads, and not answer who wants to read.
 #pragma once
 
 #include <deque>
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "plugins/queue/broker.hpp"
+#include "evermill/broker.hpp"
 
 namespace evermill::cluster {
 
@@ -17,6 +17,17 @@ class late_broker final : public queue::broker {
  public:
   explicit late_broker(std::unique_ptr<queue::broker> real) : real_(std::move(real)) {}
 
+  /// Whoever has written hears nothing any more; what is on its way may come all the same.
+  void forget_callers() {
+    for (late_append& each : late_) each.done = nullptr;
+  }
+  /// The process is dead: what it still writes while it is taken apart is not written.
+  void cut() {
+    cut_ = true;
+    forget_callers();
+  }
+  bool is_cut() const { return cut_; }
+  bool holds() const { return holds_ || !late_.empty(); }
   /// Off, at first: correctness must not need them.
   void pass_fences(bool passes) { passes_fences_ = passes; }
   void hold(bool holds) { holds_ = holds; }
@@ -44,6 +55,9 @@ class late_broker final : public queue::broker {
   }
   /// Readers leave out the record at this place.
   void leave_out(queue::position at) { left_out_ = at; }
+  /// Nobody can begin to read.
+  void refuse_readers(bool refuses) { refuses_readers_ = refuses; }
+  bool refuses_readers() const { return refuses_readers_; }
 
   std::string address() const override { return real_->address(); }
   queue::broker_result<std::uint32_t> ensure_stream(const std::string& stream, std::uint32_t partitions) override {
@@ -53,6 +67,7 @@ class late_broker final : public queue::broker {
   queue::broker_result<void> delete_stream(const std::string& stream) override { return real_->delete_stream(stream); }
   queue::broker_result<void> append(const queue::stream_partition& to, std::vector<queue::record> records,
                                     append_callback done, std::uint64_t fence) override {
+    if (cut_) return {};
     if (!passes_fences_) fence = 0;
     if (!holds_ && late_.empty()) return real_->append(to, std::move(records), std::move(done), fence);
     late_.push_back({to, std::move(records), std::move(done), fence});
@@ -62,6 +77,7 @@ class late_broker final : public queue::broker {
   queue::broker_result<std::unique_ptr<queue::stream_reader>> read(const queue::stream_partition& from,
                                                                    const queue::reader_options& options,
                                                                    std::function<void()> on_readable) override {
+    if (refuses_readers_) return unexpected(queue::broker_error{queue::broker_errc::unavailable, "the server is away"});
     auto opened = real_->read(from, options, std::move(on_readable));
     if (!opened || !left_out_) return opened;
     return std::make_unique<lossy_reader>(std::move(*opened), *left_out_);
@@ -113,6 +129,8 @@ class late_broker final : public queue::broker {
   std::unique_ptr<queue::broker> real_;
   std::deque<late_append> late_;
   bool holds_ = false;
+  bool cut_ = false;
+  bool refuses_readers_ = false;
   bool passes_fences_ = false;
   std::optional<queue::position> left_out_;
 };

@@ -90,6 +90,7 @@ class log_process final : public partition_log_ports {
   std::function<void(late_broker&)> when_started;
   std::function<void(std::uint64_t epoch)> when_owned;
   std::function<void()> when_committed;
+  std::function<void()> when_lost;
   std::vector<std::uint64_t> owned;
   std::vector<std::string> lost;
   std::vector<storage::storage_error> stopped;
@@ -108,6 +109,7 @@ class log_process final : public partition_log_ports {
   void on_lost(const std::string& why) override {
     submitted_ = false;
     lost.push_back(why);
+    if (when_lost) when_lost();
   }
   void on_stopped(const storage::storage_error& why) override {
     submitted_ = false;

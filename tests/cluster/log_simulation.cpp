@@ -57,12 +57,12 @@ class simulated_log {
   void act() {
     const std::size_t i = below(process_count);
     log_process& p = *processes_[i];
-    switch (below(16)) {
+    switch (below(18)) {
       case 0:
         if (!p.log().owned() && !claims_[i]) {
-          claims_[i] = true;
-          note("claim");
           p.log().claim();
+          claims_[i] = p.log().claiming();
+          note(claims_[i] ? "claim" : "a claim waits for the server");
         }
         break;
       case 1: case 2: case 3: submit(i); break;
@@ -78,6 +78,13 @@ class simulated_log {
           note("release");
           p.log().release();
         }
+        break;
+      case 9:
+        p.broker().refuse_readers(!p.broker().refuses_readers());
+        note(p.broker().refuses_readers() ? "the server is away for readers" : "the server is back for readers");
+        break;
+      case 10:
+        if (!p.log().look()) note("a log can't be read now");
         break;
       default:
         for (std::uint64_t n = below(6); n > 0; --n) p.step();
@@ -159,6 +166,7 @@ class simulated_log {
   /// All appends have come, or never will; then one process owns the partition and commits once more.
   void come_to_rest() {
     for (const auto& p : processes_) {
+      p->broker().refuse_readers(false);
       p->broker().hold(false);
       while (p->broker().deliver()) {
       }

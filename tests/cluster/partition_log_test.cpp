@@ -109,6 +109,18 @@ TEST_F(PartitionLog, AStoreGoesOnWhereItWas) {
   EXPECT_EQ(a->log().position().number(), 2U);
 }
 
+TEST_F(PartitionLog, WhoHasReadToTheEndBeforeHasCaughtUpWithoutBeingToldOfAnything) {
+  const auto a = owner("a");
+  const auto b = process("b");
+  ASSERT_TRUE(b->start());
+  EXPECT_FALSE(b->log().caught_up());
+  b->run();
+  EXPECT_TRUE(b->log().caught_up());
+  b->kill();
+  ASSERT_TRUE(b->start());
+  EXPECT_TRUE(b->log().caught_up()) << "a broker says nothing of a log that has nothing new";
+}
+
 TEST_F(PartitionLog, AStoreThatIsLostIsMadeAgain) {
   auto a = owner("a");
   for (int n = 0; n < 1'000; ++n) {
@@ -234,6 +246,21 @@ TEST_F(PartitionLog, AnOwnerThatCommitsNothingLearnsOfAnotherClaimWhenItLooks) {
   EXPECT_THAT(a->lost, SizeIs(1));
 }
 
+TEST_F(PartitionLog, AnOwnerThatHasLostSeesNothingOfTheNextOneBeforeItIsTold) {
+  const auto a = owner("a");
+  a->put("k", "of a");
+  a->run();
+  const auto b = owner("b");
+  b->put("k", "of b");
+  b->run();
+  std::string seen;
+  a->when_lost = [&] { seen = a->get("k"); };
+  a->log().look();
+  a->run();
+  EXPECT_EQ(seen, "of a") << "what runs there would take it for its own";
+  EXPECT_EQ(a->get("k"), "of b");
+}
+
 TEST_F(PartitionLog, AReleaseEndsTheOwnership) {
   const auto a = owner("a");
   const auto b = following("b");
@@ -328,6 +355,50 @@ TEST_F(PartitionLog, AServerThatIsAwayDelaysOnly) {
   server_->set_available(true);
   a->run();
   EXPECT_EQ(a->committed, 1U);
+}
+
+TEST_F(PartitionLog, AnOwnerThatCanNotReadItsLogNowAsksAgain) {
+  const auto a = owner("a");
+  const auto b = following("b");
+  a->broker().refuse_readers(true);
+  b->log().claim();
+  b->run();
+  a->put("k", "of a");
+  a->run();
+  EXPECT_EQ(a->committed, 0U) << "what lies before its commit is not known";
+  EXPECT_FALSE(a->log().look());
+  EXPECT_THAT(a->lost, IsEmpty());
+  EXPECT_THAT(a->stopped, IsEmpty()) << "nothing is wrong with its store";
+  a->broker().refuse_readers(false);
+  EXPECT_TRUE(a->log().look());
+  a->run();
+  EXPECT_THAT(a->lost, ElementsAre(HasSubstr("epoch 2")));
+  b->put("k", "of b");
+  b->run();
+  a->run();
+  EXPECT_EQ(a->get("k"), "of b") << "it follows again";
+}
+
+TEST_F(PartitionLog, AProcessThatLosesItsPartitionWhileTheServerIsAwayFollowsItLater) {
+  const auto a = owner("a");
+  a->broker().refuse_readers(true);
+  a->broker().hold(true);
+  a->put("k", "v");
+  EXPECT_TRUE(a->broker().deliver_without_answer());
+  a->run();
+  EXPECT_THAT(a->lost, ElementsAre(HasSubstr("not known")));
+  a->broker().hold(false);
+  a->log().claim();
+  a->run();
+  EXPECT_FALSE(a->log().claiming()) << "it would not be read";
+  a->broker().refuse_readers(false);
+  EXPECT_TRUE(a->log().look());
+  a->run();
+  EXPECT_EQ(a->get("k"), "v");
+  a->log().claim();
+  a->run();
+  EXPECT_THAT(a->owned, ElementsAre(1, 2));
+  EXPECT_THAT(a->stopped, IsEmpty());
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 
 #include <limits>
 
-#include "engine/history_json.hpp"
+#include "messages/history_json.hpp"
 
 namespace evermill {
 namespace {

@@ -12,6 +12,7 @@
 #include "engine/verification.hpp"
 #include "evermill/context.hpp"
 #include "evermill/engine.hpp"
+#include "storage/executions.hpp"
 #include "storage/journal.hpp"
 #include "storage/keys.hpp"
 #include "storage/rocksdb_store.hpp"
@@ -442,6 +443,7 @@ TEST_F(VerifyDamaged, NamesAHeaderThatDiffersFromItsJournal) {
   };
   change("timer", "the header says COMPLETED, the journal RUNNING", [](auto& h) { h.set_status(messages::COMPLETED); });
   change("done", "differ in the workflow type", [](auto& h) { h.set_workflow_type("other"); });
+  change("done", "differ in the start of the first run", [](auto& h) { h.set_execution_started_us(1); });
   change("done", "differ in the run id", [](auto& h) { h.set_run_id("other"); });
   change("done", "differ in the input", [](auto& h) { h.set_input_hash(1); });
   change("done", "begins the last turn", [](auto& h) { h.set_closing_turn_seq(1); });
@@ -453,6 +455,42 @@ TEST_F(VerifyDamaged, NamesAHeaderInAnotherPartition) {
     const messages::InstanceHeader header = storage::find_header(store, partition_of("done"), "done")->value();
     const partition_id other(static_cast<std::uint16_t>((partition_of("done").value + 1) % storage::default_partitions));
     storage::put_header(batch, other, "done", header);
+  });
+}
+
+TEST_F(VerifyDamaged, NamesAnIndexThatDiffersFromTheHeaders) {
+  const auto row_of = [this](const storage::key_value_store& store, const char* id) {
+    return storage::execution_row_of(partition_of(id), id, storage::find_header(store, partition_of(id), id)->value());
+  };
+  expect_found("done", "lists would not show it", [&](auto& batch, const auto& store, run_number) {
+    storage::erase_execution(batch, row_of(store, "done"));
+  });
+  expect_found("done", "lists would not show it", [&](auto& batch, const auto& store, run_number) {
+    storage::execution_row row = row_of(store, "done");
+    storage::erase_execution(batch, row);
+    ++row.at.started_us;
+    storage::put_execution(batch, row);
+  });
+  expect_found("timer", "says something else than the header", [&](auto& batch, const auto& store, run_number) {
+    storage::execution_row row = row_of(store, "timer");
+    row.is = storage::listed_state::blocked;
+    storage::put_execution(batch, row);
+  });
+  {
+    storage::write_batch batch;
+    storage::put_execution(batch, {partition_of("nobody"), storage::listed_state::running, "type", {1, "nobody"}});
+    ASSERT_TRUE(open()->write(batch).has_value());
+  }
+  EXPECT_THAT(text_of(problems()), HasSubstr("has one that does not exist"));
+  expect_found("", "checksum mismatch", [&](auto& batch, const auto& store, run_number) {
+    storage::write_batch one;
+    storage::put_execution(one, row_of(store, "timer"));
+    struct {
+      storage::write_batch& to;
+      void put(family f, std::string_view key, std::string_view value) { to.put(f, key, std::string(value.size(), '\1')); }
+      void erase(family, std::string_view) {}
+    } spoil{batch};
+    one.for_each(spoil);
   });
 }
 

@@ -1,4 +1,4 @@
-// `verify` finds what is wrong with human tasks and locks.
+// `verify` finds what is wrong with human tasks, locks and what is to be published.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -116,6 +116,62 @@ TEST_F(VerifyWaiting, FindsALockThatNobodyWillGiveBack) {
   env_.settle();
   erase_header("a");
   EXPECT_THAT(problems(), HasSubstr("evermill.lock/desk: \"a\" holds it or waits for it, but does not know of it"));
+}
+
+class VerifyPublished : public VerifyWaiting {
+ protected:
+  VerifyPublished() {
+    env_.start("asks", {}, {.id = "a"});
+    env_.settle();
+    auto& turn = *turns_.add_turns();
+    turn.set_run_number(1);
+    turn.set_first_seq(1);
+    turn.set_events(2);
+    turn.set_workflow_id("a");
+  }
+  /// Says that the rows above the watermark up to the last one are there.
+  void write_state(std::uint64_t watermark, std::uint64_t last) {
+    messages::PartitionState state = *storage::load_partition_state(*rows_, partition_);
+    state.set_publish_watermark(watermark);
+    state.set_last_publish_number(last);
+    write([&](auto& batch) { storage::put_partition_state(batch, partition_, state); });
+  }
+  void write_row(std::uint64_t number) {
+    write([&](auto& batch) { storage::put_published(batch, partition_, number, turns_); });
+  }
+
+  messages::CommittedTurns turns_;
+};
+
+TEST_F(VerifyPublished, IsCleanWhereAllRowsAreThere) {
+  write_state(3, 5);
+  write_row(4);
+  write_row(5);
+  EXPECT_EQ(problems(), "");
+}
+
+TEST_F(VerifyPublished, FindsRowsThatAreMissing) {
+  write_state(3, 5);
+  write_row(5);
+  EXPECT_THAT(problems(), HasSubstr("with the numbers 4 to 4 are missing"));
+  write_state(4, 6);
+  EXPECT_THAT(problems(), HasSubstr("end with number 5, not 6"));
+}
+
+TEST_F(VerifyPublished, FindsRowsThatWerePublished) {
+  write_state(5, 5);
+  write_row(5);
+  EXPECT_THAT(problems(), HasSubstr("turns that were published are still there"));
+}
+
+TEST_F(VerifyPublished, FindsTurnsThatNoJournalHas) {
+  write_state(0, 1);
+  turns_.mutable_turns(0)->set_events(3);
+  write_row(1);
+  EXPECT_THAT(problems(), HasSubstr("a: a turn to be published has another number of events"));
+  turns_.mutable_turns(0)->set_first_seq(77);
+  write_row(1);
+  EXPECT_THAT(problems(), HasSubstr("a: a turn to be published that its journal has not"));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // A row of the store: family, key, value. Once as it is, once with a checksum that is right.
 #include "storage/stored_row.hpp"
 
-#include "engine/history_json.hpp"
+#include "messages/history_json.hpp"
 #include "engine/journal_check.hpp"
 #include "engine/journal_json.hpp"
 #include "fuzz_input.hpp"

@@ -16,6 +16,7 @@
 #include "messages/journal.pb.h"
 #include "messages/record.hpp"
 #include "messages/state.pb.h"
+#include "storage/executions.hpp"
 #include "storage/memory_store.hpp"
 #include "storage/rows.hpp"
 
@@ -71,6 +72,8 @@ std::string stored_rows() {
   storage::put_outbound(batch, partition, partition_id(3), 0, {});
   storage::put_parked(batch, partition, run, 0x10000, {});
   storage::put_human_task(batch, partition, run, seq, {});
+  storage::put_published(batch, partition, 0x708, {});
+  storage::put_execution(batch, {partition, storage::listed_state::running, "type", {0x708090a, "workflow"}});
   std::string all;
   struct visitor {
     std::string& to;

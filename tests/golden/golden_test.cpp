@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "actors/node.hpp"
-#include "engine/history_json.hpp"
+#include "messages/history_json.hpp"
 #include "evermill/journals.hpp"
 #include "golden_workflows.hpp"
 #include "messages/record.hpp"

@@ -196,6 +196,13 @@ task<int> takes_locks(context ctx) {
   co_return 2;
 }
 
+task<> tells_others(context ctx) {
+  const context named = ctx.labeled("/do/0/tell");
+  named.send("golden-other", hurry);
+  named.send_or_start("golden-shipment", shipment, 3, approval, nlohmann::json{{"by", "ann"}});
+  co_await named.sleep(1s);
+}
+
 inline constexpr update<int(int)> add_boxes{.name = "add boxes"};
 inline constexpr update<void()> seal{.name = "seal"};
 inline constexpr query<int()> boxes{.name = "boxes"};
@@ -399,6 +406,12 @@ exported_run play_people(const registry& from) {
   return p.finished();
 }
 
+exported_run play_tells_others(const registry& from) {
+  player p(from, "golden-tells", "tells_others", run_number(21), {});
+  p.fire();
+  return p.finished();
+}
+
 std::vector<exported_run> play_locks(const registry& from) {
   player user(from, "golden-locks", "takes_locks", run_number(12), {});
   const auto grant = [&] {
@@ -487,6 +500,7 @@ registry definitions() {
   all.add("waits", waits);
   all.add("asks_people", asks_people);
   all.add("takes_locks", takes_locks);
+  all.add("tells_others", tells_others);
   all.add("answers", answers, {.version = "2026-11"});
   return all;
 }
@@ -498,6 +512,7 @@ std::vector<journal_file> make_journals() {
           {"continued", play_continue(all)},      {"ends", play_ends(all)},
           {"limits", {play_limits(all)}},
           {"people", {play_people(all)}},         {"locks", play_locks(all)},
+          {"tells_others", {play_tells_others(all)}},
           {"answers", play_answers(all)}};
 }
 

@@ -39,8 +39,53 @@ if(NOT output MATCHES "\\[  PASSED  \\] 3 tests")
   message(FATAL_ERROR "the example's tests printed '${output}'")
 endif()
 
+# What the other public headers have, and a plugin of activities.
+file(COPY ${SOURCE}/tests/install/consumer DESTINATION ${SCRATCH})
+run(${CMAKE_COMMAND} -S ${SCRATCH}/consumer -B ${SCRATCH}/consumer-build -G ${GENERATOR} -DCMAKE_PREFIX_PATH=${prefix}
+    -DCMAKE_BUILD_TYPE=${BUILD_TYPE} -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${sanitize})
+run(${CMAKE_COMMAND} --build ${SCRATCH}/consumer-build)
+run(${SCRATCH}/consumer-build/consumer ${SCRATCH}/consumer-build/libgreetings.so)
+if(NOT output STREQUAL "script\nhello you\nnobody there")
+  message(FATAL_ERROR "the consumer printed '${output}'")
+endif()
+file(GLOB_RECURSE notify ${prefix}/libevermill_notify.so)
+if(NOT notify)
+  message(FATAL_ERROR "the plugin notify was not installed")
+endif()
+
+# A plugin, and the installed command that loads it.
+if(SQLITE)
+  file(COPY ${SOURCE}/examples/sqlite_queue DESTINATION ${SCRATCH})
+  run(${CMAKE_COMMAND} -S ${SCRATCH}/sqlite_queue -B ${SCRATCH}/sqlite-build -G ${GENERATOR} -DCMAKE_PREFIX_PATH=${prefix}
+      -DCMAKE_BUILD_TYPE=${BUILD_TYPE} -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${sanitize})
+  run(${CMAKE_COMMAND} --build ${SCRATCH}/sqlite-build)
+  execute_process(COMMAND ${prefix}/bin/evermill list --plugin ${SCRATCH}/sqlite-build/libsqlite_queue.so --queue
+                          sqlite://${SCRATCH}/queue.db ERROR_VARIABLE said)
+  if(NOT said MATCHES "there is no cluster at sqlite:")
+    message(FATAL_ERROR "with the plugin, evermill printed '${said}'")
+  endif()
+endif()
+
 if(EXISTS ${BUILD}/cli AND NOT EXISTS ${prefix}/bin/evermill)
   message(FATAL_ERROR "the evermill command was not installed")
+endif()
+
+# The manual page and completions, which name the command as it is called.
+if(EXISTS ${BUILD}/cli)
+  file(GLOB page ${prefix}/share/man/man1/evermill.1)
+  if(NOT page)
+    message(FATAL_ERROR "the manual page was not installed")
+  endif()
+  file(READ ${page} text)
+  if(NOT text MATCHES "^[.]TH EVERMILL 1" OR text MATCHES "${BUILD}")
+    message(FATAL_ERROR "${page} is not the manual page of the installed command")
+  endif()
+  foreach(file bash-completion/completions/evermill zsh/site-functions/_evermill fish/vendor_completions.d/evermill.fish)
+    file(READ ${prefix}/share/${file} text)
+    if(NOT text MATCHES "describe" OR text MATCHES "${BUILD}")
+      message(FATAL_ERROR "${prefix}/share/${file} does not complete the installed command's lines")
+    endif()
+  endforeach()
 endif()
 
 # The README's program, as it stands there, with the installed command line.

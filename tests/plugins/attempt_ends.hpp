@@ -62,9 +62,20 @@ class attempt_ends {
     changed_.wait(lock, [&] { return ends_.contains(seq); });
     return ends_.at(seq);
   }
+  /// Until the task with this seq has ended so often.
+  void wait_for(std::uint64_t seq, int times) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return reports_[seq] >= times; });
+  }
   void wait_for(std::size_t count) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return ends_.size() >= count; });
+  }
+  /// As if none had been reported.
+  void forget() {
+    std::lock_guard lock(mutex_);
+    ends_.clear();
+    reports_.clear();
   }
   std::map<std::uint64_t, int> reports() {
     std::lock_guard lock(mutex_);

@@ -26,7 +26,7 @@
 #include <utility>
 #include <vector>
 
-#include "plugins/queue/broker.hpp"
+#include "evermill/broker.hpp"
 #include "tests/support/permits.hpp"
 
 namespace evermill::tests {
@@ -51,6 +51,7 @@ struct broker_factory {
   bool fences = true;         ///< refuses what comes with a lower fence
   bool trims_exactly = true;  ///< what was given up is never read again
   bool sees_deletion = true;  ///< a live reader of a stream that is deleted and made again ends with `regressed`
+  bool comes_back = true;     ///< a member that was given up joins again by itself
   bool rejoins = true;        ///< a member that was given up while the server was away counts again when it is back
 
   friend std::ostream& operator<<(std::ostream& to, const broker_factory& of) { return to << of.name; }

@@ -109,6 +109,9 @@ TEST_P(broker_conformance, AMemberThatIsNotHeardOfIsGivenUp) {
   b.wait_for_members({"b"});
   b.wait_for_coordinator("b");
   a->wait_until([](const queue::membership_view& view) { return !view.joined; });
+  if (!GetParam().comes_back) return;
+  a->wait_for_members({"a", "b"});
+  b.wait_for_members({"a", "b"});
 }
 
 TEST_P(broker_conformance, GroupsAreApart) {

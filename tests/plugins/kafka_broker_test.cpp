@@ -67,7 +67,7 @@ broker_factory kafka_factory() {
   broker_factory factory{.name = "kafka"};
   factory.why_not = [] { return kafka_service::shared().why_not(); };
   factory.make = [](const std::string&, const broker_settings& settings) -> std::unique_ptr<queue::broker> {
-    std::string options = "prefix=tests&operation-timeout-ms=5000";
+    std::string options = "prefix=tests&operation-timeout-ms=10000";
     if (settings.max_pending_bytes) {
       options += "&queue.buffering.max.kbytes=" + std::to_string(*settings.max_pending_bytes / 1024);
     }

@@ -16,10 +16,10 @@ namespace evermill::tests {
 
 class kafka_service {
  public:
-  /// Starts so many brokers. `why_not` says what is missing on this machine, if it is that.
-  explicit kafka_service(int brokers) : directory_(new_directory(brokers)) {
+  /// Starts so many brokers, with more options of the script's. `why_not` says what is missing on this machine, if it is that.
+  explicit kafka_service(int brokers, const std::string& more = {}) : directory_(new_directory(brokers)) {
     constexpr int is_missing = 77;
-    const int status = run("start '" + directory_ + "' --brokers " + std::to_string(brokers));
+    const int status = run("start '" + directory_ + "' --brokers " + std::to_string(brokers) + " " + more);
     if (status == is_missing) why_not_ = "no Kafka: " + said();
     if (status != 0 && status != is_missing) ADD_FAILURE() << "Kafka does not start: " << said();
     std::getline(std::ifstream(directory_ + "/address") >> std::ws, servers_);
@@ -35,6 +35,13 @@ class kafka_service {
   const std::optional<std::string>& why_not() const { return why_not_; }
   std::string address(const std::string& options = "prefix=tests") const { return "kafka://" + servers_ + "?" + options; }
   const std::string& servers() const { return servers_; }
+  std::string path(const std::string& file) const { return directory_ + "/" + file; }
+  /// The first line of a file that the script has left.
+  std::string text_of(const std::string& file) const {
+    std::string line;
+    std::getline(std::ifstream(path(file)) >> std::ws, line);
+    return line;
+  }
 
   void kill(int broker) { must_run("kill", broker); }
   void up(int broker) { must_run("up", broker); }

@@ -22,6 +22,7 @@ broker_factory memory_factory() {
   factory.lose_process = [](const std::string&, const queue::membership_options& joined) {
     ASSERT_TRUE(shared_server()->expel(joined.group, joined.member_id));
   };
+  factory.comes_back = false;
   factory.buffered_bytes = [](const queue::stream_reader&) { return 0; };  // it reads what lies on the server
   return factory;
 }

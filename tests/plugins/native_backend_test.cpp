@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "attempt_ends.hpp"
 #include "tests/support/manual_clock.hpp"
@@ -42,12 +44,18 @@ struct NativeBackend : testing::Test {
     known.add(refuse, [] { throw application_error("CardDeclined", "no money"); });
   }
 
-  std::unique_ptr<tasks::native_backend> make(unsigned threads) {
+  /// A function that was given up goes on with what is here: none is left when this ends.
+  ~NativeBackend() override {
+    release.release(100);
+    for (const auto& each : made) each->stop(60s);
+  }
+
+  std::shared_ptr<tasks::native_backend> make(unsigned threads) {
     tasks::native_options options;
     options.threads = threads;
     options.time = &time;
     options.on_heartbeat = ends.heartbeat_recorder();
-    return tasks::make_native_backend(known, options, ends.recorder());
+    return made.emplace_back(tasks::make_native_backend(known, options, ends.recorder()));
   }
   static task_ptr task(const char* type, std::uint64_t seq, std::int64_t timeout_us = 0) {
     return make_task(type, json_payload("21"), seq, timeout_us);
@@ -59,6 +67,7 @@ struct NativeBackend : testing::Test {
   permits holding;
   permits release;
   permits left;
+  std::vector<std::shared_ptr<tasks::native_backend>> made;
 };
 
 TEST_F(NativeBackend, RunsTheFunctionAndReportsItsResultAndStart) {
@@ -306,6 +315,7 @@ TEST_F(NativeBackend, StopAbandonsWhatDoesNotEnd) {
   holding.acquire();
   backend->stop(1ms);
   EXPECT_EQ(time.alarms(), 0U);
+  made.clear();
   backend.reset();
   release.release();
   left.acquire();

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "broker_conformance.hpp"
-#include "redis_server.hpp"
+#include "tests/support/redis_server.hpp"
 #include "tcp_proxy.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -414,6 +414,18 @@ TEST_F(redis_broker, SaysWhatSurvivesAPowerCut) {
   const auto told = make(*servers_[0])->durability().value();
   EXPECT_FALSE(told.survives_power_cut);
   EXPECT_NE(told.reason.find("replica"), std::string::npos) << told.reason;
+}
+
+TEST_F(redis_broker, SaysThatARestartLosesTransactionsWhereTheDefaultUserMayNotDoAll) {
+  const redis_server& server = start();
+  ASSERT_EQ(server.run({"ACL", "SETUSER", "evermill", "on", ">geheim", "~*", "&*", "+@all"}), "OK");
+  const auto broker = make("redis://evermill:geheim@" + server.host(), {});
+  ASSERT_EQ(server.run({"ACL", "SETUSER", "default", "reset", "on", "nopass", "~*", "&*", "+@all", "-flushall"}), "OK");
+  const auto told = broker->durability().value();
+  EXPECT_FALSE(told.survives_power_cut);
+  EXPECT_NE(told.reason.find("off ~* &* +@all"), std::string::npos) << told.reason;
+  ASSERT_EQ(server.run({"ACL", "SETUSER", "default", "reset", "off", "~*", "&*", "+@all"}), "OK");
+  EXPECT_TRUE(broker->durability().value().survives_power_cut) << "it need not be able to log in";
 }
 
 TEST_F(redis_broker, DoesWithoutWhatItsUserMayNot) {

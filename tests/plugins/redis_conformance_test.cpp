@@ -6,7 +6,7 @@
 #include "broker_conformance.hpp"
 #include "plugins/queue/redis/reader.hpp"
 #include "plugins/queue/redis/redis_broker.hpp"
-#include "redis_server.hpp"
+#include "tests/support/redis_server.hpp"
 #include "tcp_proxy.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -67,6 +67,7 @@ broker_factory redis_factory(std::string name) {
   factory.stop_server = [shared] { shared().stop(); };
   factory.start_server = [shared] { shared().start(); };
   factory.lose_process = [shared](const std::string&, const queue::membership_options&) { shared().lose(); };
+  factory.comes_back = false;  // its connection stays lost
   factory.buffered_bytes = queue::buffered_bytes;
   return factory;
 }

@@ -1,8 +1,10 @@
 #include "plugins/task/shell/shell_backend.hpp"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -12,6 +14,7 @@
 
 #include "attempt_ends.hpp"
 #include "evermill/shell.hpp"
+#include "plugins/task/shell/memory_group.hpp"
 #include "tests/support/manual_clock.hpp"
 
 namespace evermill::tests {
@@ -21,8 +24,9 @@ using namespace std::chrono_literals;
 using tasks::dispatch_id_of;
 
 struct ShellBackend : testing::Test {
-  std::unique_ptr<tasks::task_backend> make(unsigned processes = 2, std::chrono::milliseconds kill_grace = 60s) {
+  std::unique_ptr<tasks::task_backend> make(unsigned processes = 2, std::chrono::milliseconds kill_grace = 60s, bool cgroups = true) {
     tasks::shell_options options;
+    options.cgroups = cgroups;
     options.max_processes = processes;
     options.time = &time;
     options.kill_grace = kill_grace;
@@ -32,6 +36,7 @@ struct ShellBackend : testing::Test {
       changed.notify_all();
     };
     options.on_heartbeat = ends.heartbeat_recorder();
+    options.tails = &tails;
     return tasks::make_shell_backend(options, ends.recorder());
   }
   static task_ptr task(const shell_command& command, std::uint64_t seq = 1, std::int64_t timeout_us = 0) {
@@ -55,6 +60,7 @@ struct ShellBackend : testing::Test {
   }
 
   manual_clock time;
+  tasks::output_tails tails;
   attempt_ends ends;
   std::mutex mutex;
   std::condition_variable changed;
@@ -82,6 +88,19 @@ TEST_F(ShellBackend, RunsAProgramWithItsStreams) {
   EXPECT_EQ(result.stdout_text, "given");
   EXPECT_EQ(result.stderr_text, "a b value\n");
   EXPECT_FALSE(result.stdout_truncated);
+}
+
+TEST_F(ShellBackend, ShowsTheLastLinesWhileTheProcessRuns) {
+  const auto backend = make();
+  const std::string gate = (std::filesystem::path(testing::TempDir()) / ("gate" + std::to_string(::getpid()))).string();
+  ASSERT_EQ(::mkfifo(gate.c_str(), 0600), 0);
+  backend->run({script("echo made 1 of 2; echo warning >&2; echo ready; read go < " + gate)});
+  while (tails.of("order-1", 9).empty() || tails.of("order-1", 9)[0].lines.size() < 3) std::this_thread::yield();
+  EXPECT_THAT(tails.of("order-1", 9)[0].lines, testing::UnorderedElementsAre("made 1 of 2", "warning", "ready"));
+  std::ofstream(gate) << "go\n";
+  result_of<shell_result>(ends.of(1));
+  std::filesystem::remove(gate);
+  EXPECT_TRUE(tails.of("order-1", 9).empty());
 }
 
 TEST_F(ShellBackend, TellsTheProcessWhichAttemptItIs) {
@@ -191,6 +210,31 @@ TEST_F(ShellBackend, KeepsTheFirstPartOfAFloodAndReadsTheRest) {
   EXPECT_TRUE(result.stdout_truncated);
   EXPECT_EQ(result.stderr_text, std::string(1'000, 'y'));
   EXPECT_TRUE(result.stderr_truncated);
+}
+
+TEST_F(ShellBackend, LimitsTheMemoryOfTheProcess) {
+  shell_command limited;
+  limited.script = "ulimit -d";
+  limited.memory_bytes = 64 << 20;
+  const auto backend = make(1, 60s, false);
+  backend->run({task(limited, 1)});
+  EXPECT_EQ(result_of<shell_result>(ends.of(1)).stdout_text, "65536\n");
+  limited.memory_bytes = -1;
+  backend->run({task(limited, 2)});
+  EXPECT_EQ(failure_of(ends.of(2)).kind, failure_kind::invalid_payload);
+}
+
+TEST_F(ShellBackend, TellsAProcessThatWasEndedForItsMemory) {
+  if (!tasks::memory_group::make(1 << 20)) GTEST_SKIP() << "this process may make no control groups: docs/containers.md";
+  shell_command hungry;
+  hungry.argv = {"sh", "-c", "echo go; x=xxxxxxxx; while :; do x=$x$x; done"};
+  hungry.memory_bytes = 16 << 20;
+  const auto backend = make();
+  backend->run({task(hungry)});
+  const failure why = failure_of(ends.of(1));
+  EXPECT_EQ(why.type, "OutOfMemory");
+  EXPECT_FALSE(why.non_retryable);
+  EXPECT_EQ(codec<shell_result>::decode(why.details.value()).stdout_text, "go\n");
 }
 
 TEST_F(ShellBackend, MakesUtf8OfBinaryOutput) {

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/plugins/redis_server.hpp"
+#include "tests/support/redis_server.hpp"
 
 namespace evermill::tests {
 

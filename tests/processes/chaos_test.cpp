@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "tests/support/number_from.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace evermill::processes {
@@ -17,11 +18,7 @@ namespace {
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* const text = std::getenv(variable);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
+using tests::number_from;
 
 chaos_options options_in(const std::filesystem::path& directory) {
   chaos_options how;

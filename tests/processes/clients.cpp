@@ -8,7 +8,7 @@
 
 #include "child_process.hpp"
 #include "evermill/payload.hpp"
-#include "server/control_client.hpp"
+#include "server/grpc/control_client.hpp"
 #include "tests/simulation/program.hpp"
 
 namespace evermill::processes {
@@ -141,11 +141,11 @@ clients::outcome clients::send(std::unique_ptr<server::control>& to, const reque
   if (!to) to = server::connect(directory_, connect_limit);
   switch (what.what) {
     case request::kind::start:
-      to->start(simulation::workflow_type, json_payload(what.text), {.id = what.workflow_id});
+      server::start(*to, simulation::workflow_type, json_payload(what.text), {.id = what.workflow_id});
       break;
-    case request::kind::signal: to->signal(what.workflow_id, what.name, json_payload(what.text)); break;
-    case request::kind::cancel: to->cancel(what.workflow_id, what.text); break;
-    case request::kind::terminate: to->terminate(what.workflow_id, what.text); break;
+    case request::kind::signal: server::signal(*to, what.workflow_id, what.name, json_payload(what.text)); break;
+    case request::kind::cancel: server::cancel(*to, what.workflow_id, what.text); break;
+    case request::kind::terminate: server::terminate(*to, what.workflow_id, what.text); break;
     case request::kind::taint: to->taint(what.workflow_id); break;
   }
   return outcome::acknowledged;

@@ -18,6 +18,8 @@ constexpr evermill::signal<std::string> never{.name = "never"};
 
 constexpr child_workflow<void()> sleeper{.name = "sleeper"};
 constexpr child_workflow<std::string()> listener{.name = "listener"};
+constexpr child_workflow<void()> teller{.name = "teller"};
+constexpr child_workflow<std::string(int)> hearer{.name = "hearer"};
 constexpr child_workflow<std::string()> impatient{.name = "impatient"};
 constexpr child_workflow<std::string(std::string)> worker{.name = "worker"};
 constexpr child_workflow<std::string()> parent{.name = "parent"};
@@ -100,6 +102,50 @@ scenario signals() {
           [](const outcome& what) {
             EXPECT_EQ(what.of("listener-1").result(), "\"alpha-beta-gamma-delta\"");
             EXPECT_EQ(what.of("listener-1").count("WorkflowExecutionSignaled"), 4);
+          },
+  };
+}
+
+// --- signals of one execution to another
+
+task<void> run_teller(context ctx) {
+  const std::string first = "alpha-", second = "beta-";
+  ctx.send_or_start("teller-hears", hearer, 4, word, first);
+  co_await ctx.call(before);
+  ctx.send("teller-hears", word, second);
+  co_await ctx.sleep(1ms);
+  for (const char* each : {"gamma-", "delta"}) ctx.send("teller-hears", word, each);
+}
+
+task<std::string> run_hearer(context ctx, int words) {
+  std::string all;
+  for (int i = 0; i < words; ++i) {
+    const std::string next = co_await ctx.wait(word);
+    all += next;
+  }
+  co_return all;
+}
+
+scenario signals_to_others() {
+  return {
+      .name = "SignalsToOthers",
+      .define =
+          [](registry& all) {
+            all.add(teller, run_teller);
+            all.add(hearer, run_hearer);
+            all.add(before, [](const activity_context& about) { record("before", about); });
+          },
+      .script =
+          [](client& to) {
+            to.start(teller, "teller-1");
+            to.wait("teller-1");
+            to.until([&] { return to.exists("teller-hears"); });
+            to.wait("teller-hears");
+          },
+      .check =
+          [](const outcome& what) {
+            EXPECT_EQ(what.of("teller-hears").result(), "\"alpha-beta-gamma-delta\"");
+            EXPECT_EQ(what.of("teller-1").count("SignalExternalWorkflowExecutionInitiated"), 4);
           },
   };
 }
@@ -205,7 +251,7 @@ scenario child_not_awaited() {
 }  // namespace
 
 std::vector<scenario> waiting_scenarios() {
-  return {durable_timer(), signals(), wait_with_timeout(), child_awaited(), child_not_awaited()};
+  return {durable_timer(), signals(), signals_to_others(), wait_with_timeout(), child_awaited(), child_not_awaited()};
 }
 
 }  // namespace evermill::semantics

@@ -9,8 +9,8 @@
 #include <future>
 
 #include "evermill/context.hpp"
-#include "server/control_client.hpp"
-#include "server/control_server.hpp"
+#include "server/grpc/control_client.hpp"
+#include "server/grpc/control_server.hpp"
 #include "server/socket_path.hpp"
 
 namespace evermill::server {
@@ -21,7 +21,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr std::chrono::seconds limit{60};
-constexpr signal<std::string> go{.name = "go"};
+constexpr evermill::signal<std::string> go{.name = "go"};
 
 task<std::string> waits(context ctx) {
   std::string what = co_await ctx.wait(go);
@@ -87,7 +87,7 @@ control_errc code_of(const std::function<void()>& call) {
 TEST_F(ControlSocket, CarriesHumanTasksAndLocks) {
   serve();
   const auto there = client();
-  there->start("signs_with_a_lock", {}, {.id = "w"});
+  start(*there, "signs_with_a_lock", {}, {.id = "w"});
   std::vector<human_task_summary> tasks;
   while (tasks.empty()) tasks = there->human_tasks({}, "", 10);
   const std::string id = tasks.at(0).task_id;
@@ -113,22 +113,22 @@ TEST_F(ControlSocket, CarriesEveryRequest) {
   const auto there = client();
   EXPECT_EQ(there->status().process_id, ::getpid());
   EXPECT_THAT(there->status().workflow_types, ElementsAre("signs_with_a_lock", "waits", "waits_elsewhere"));
-  EXPECT_FALSE(there->start("waits", {}, {.id = "w"}).existed);
-  EXPECT_TRUE(there->start("waits", {}, {.id = "w"}).existed);
+  EXPECT_FALSE(start(*there, "waits", {}, {.id = "w"}).existed);
+  EXPECT_TRUE(start(*there, "waits", {}, {.id = "w"}).existed);
   there->taint("w");
-  there->signal("w", "go", json_payload("\"now\""));
+  signal(*there, "w", "go", json_payload("\"now\""));
   EXPECT_EQ(wait(*there, "w").result, json_payload("\"now\""));
   EXPECT_EQ(there->describe("w").status, execution_status::completed);
-  ASSERT_EQ(there->list("", 10).size(), 1u);
-  EXPECT_EQ(there->list("", 10)[0].workflow_id, "w");
+  ASSERT_EQ(there->list({}, "", 10).executions.size(), 1u);
+  EXPECT_EQ(there->list({}, "", 10).executions[0].workflow_id, "w");
   const auto events = there->history("w", 2, 1);
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0].type, "WorkflowExecutionSignaled");
-  there->start("waits", {}, {.id = "c"});
-  there->cancel("c", "why");
+  start(*there, "waits", {}, {.id = "c"});
+  cancel(*there, "c", "why");
   EXPECT_EQ(wait(*there, "c").status, execution_status::canceled);
-  there->start("waits", {}, {.id = "t"});
-  there->terminate("t", "enough");
+  start(*there, "waits", {}, {.id = "t"});
+  terminate(*there, "t", "enough");
   const execution_end end = wait(*there, "t");
   EXPECT_EQ(end.status, execution_status::terminated);
   EXPECT_EQ(end.cause.value().message, "enough");
@@ -137,7 +137,7 @@ TEST_F(ControlSocket, CarriesEveryRequest) {
 TEST_F(ControlSocket, CarriesReportsOnActivities) {
   serve();
   const auto there = client();
-  there->start("waits_elsewhere", {}, {.id = "w"});
+  start(*there, "waits_elsewhere", {}, {.id = "w"});
   const std::string token = there->describe("w").activities.at(0).token;
   EXPECT_FALSE(there->report_activity(token, activity_heartbeat{json_payload("40")}));
   EXPECT_EQ(there->describe("w").activities.at(0).heartbeat_details, json_payload("40"));
@@ -148,11 +148,11 @@ TEST_F(ControlSocket, CarriesReportsOnActivities) {
   EXPECT_EQ(code_of([&] { there->report_activity(token, activity_canceled{}); }), control_errc::not_found);
   EXPECT_EQ(code_of([&] { there->report_activity("w", failure{}); }), control_errc::invalid_argument);
 
-  there->start("waits_elsewhere", {}, {.id = "f"});
+  start(*there, "waits_elsewhere", {}, {.id = "f"});
   failure why{failure_kind::application, "Refused", "no", {}, true, nullptr};
   there->report_activity(there->describe("f").activities.at(0).token, why);
   EXPECT_EQ(wait(*there, "f").cause.value().cause->type, "Refused");
-  there->start("waits_elsewhere", {}, {.id = "c"});
+  start(*there, "waits_elsewhere", {}, {.id = "c"});
   there->report_activity(there->describe("c").activities.at(0).token, activity_canceled{});
   EXPECT_EQ(wait(*there, "c").cause.value().cause->kind, failure_kind::canceled);
 }
@@ -162,25 +162,25 @@ TEST_F(ControlSocket, CarriesErrors) {
   const auto there = client();
   EXPECT_EQ(code_of([&] { there->describe("no"); }), control_errc::not_found);
   EXPECT_EQ(code_of([&] { wait(*there, "no"); }), control_errc::not_found);
-  EXPECT_EQ(code_of([&] { there->start("unknown", {}, {}); }), control_errc::unknown_workflow);
-  EXPECT_EQ(code_of([&] { there->start("waits", {}, {.id = "\n"}); }), control_errc::invalid_argument);
-  there->start("waits", {}, {.id = "w"});
-  EXPECT_EQ(code_of([&] { there->start("waits", json_payload("1"), {.id = "w"}); }), control_errc::already_exists);
-  there->terminate("w", "");
-  EXPECT_EQ(code_of([&] { there->signal("w", "go", {}); }), control_errc::closed);
+  EXPECT_EQ(code_of([&] { start(*there, "unknown", {}, {}); }), control_errc::unknown_workflow);
+  EXPECT_EQ(code_of([&] { start(*there, "waits", {}, {.id = "\n"}); }), control_errc::invalid_argument);
+  start(*there, "waits", {}, {.id = "w"});
+  EXPECT_EQ(code_of([&] { start(*there, "waits", json_payload("1"), {.id = "w"}); }), control_errc::already_exists);
+  terminate(*there, "w", "");
+  EXPECT_EQ(code_of([&] { signal(*there, "w", "go", {}); }), control_errc::closed);
 }
 
 TEST_F(ControlSocket, FollowsEventsInOrder) {
   serve();
   const auto there = client();
-  there->start("waits", {}, {.id = "w"});
+  start(*there, "waits", {}, {.id = "w"});
   std::promise<void> completed;
   std::vector<std::string> types;
   const auto following = there->follow("w", [&](const execution_progress& what) {
     types.push_back(what.event.type);
     if (what.event.type == "WorkflowExecutionCompleted") completed.set_value();
   });
-  there->signal("w", "go", json_payload("\"now\""));
+  signal(*there, "w", "go", json_payload("\"now\""));
   ASSERT_EQ(completed.get_future().wait_for(limit), std::future_status::ready);
   EXPECT_THAT(types, ElementsAre("WorkflowExecutionSignaled", "WorkflowExecutionCompleted"));
 }
@@ -188,7 +188,7 @@ TEST_F(ControlSocket, FollowsEventsInOrder) {
 TEST_F(ControlSocket, TellsHowManyWaitAndEndsTheirWaitsWhenItStops) {
   serve();
   const auto there = client();
-  there->start("waits", {}, {.id = "w"});
+  start(*there, "waits", {}, {.id = "w"});
   EXPECT_EQ(server_->waiting_calls(), 0u);
   std::promise<std::optional<control_error>> answered;
   there->wait("w", [&](std::optional<control_error> error, const execution_end&) { answered.set_value(error); });

@@ -4,10 +4,13 @@
 
 #include "model.hpp"
 #include "simulation.hpp"
+#include "storage/executions.hpp"
 #include "storage/keys.hpp"
 #include "storage/row_access.hpp"
 #include "storage/rows.hpp"
+#include "storage/stored_row.hpp"
 #include "workflow/decider.hpp"
+#include "workflow/lock_keeper.hpp"
 
 namespace evermill::simulation {
 namespace {
@@ -29,6 +32,11 @@ std::string text_of(const durable_journal& journal) {
     }
   }
   return text;
+}
+
+std::string line_of(const storage::execution_row& row) {
+  return row.at.workflow_id + " of type " + row.workflow_type + ", state " + std::to_string(static_cast<int>(row.is)) + ", started " +
+         std::to_string(row.at.started_us) + ", partition " + std::to_string(row.partition.value);
 }
 
 }  // namespace
@@ -101,11 +109,36 @@ bool simulation::settle_open_executions() {
 
 /// After each restart: what is durable is what the programs would have done.
 void simulation::check_journals() {
+  check_index();
   for (const auto& [id, journal] : store_.journals()) {
     if (std::exchange(turns_checked_[id], journal.turns.size()) == journal.turns.size()) continue;
     const prediction p = predict(journal.workflow_id, id.run, journal.turns);
     if (!p.mismatch.empty()) record_.finding(name_of(id, journal) + ": " + p.mismatch + text_of(journal));
   }
+}
+
+/// Lists tell of each execution what its header says.
+void simulation::check_index() {
+  std::multiset<std::string> wanted, listed;
+  for (auto rows = store_.durable_rows().scan(storage::family::instances, "", ""); rows->valid(); rows->next()) {
+    const auto row = storage::parse_row(storage::family::instances, rows->key(), rows->value());
+    const auto* header = row ? &std::get<storage::header_row>(*row) : nullptr;
+    if (header == nullptr) return record_.finding("an unreadable header");
+    if (workflow::locks::is_reserved(header->workflow_id)) continue;
+    wanted.insert(line_of(storage::execution_row_of(header->partition, header->workflow_id, header->header)));
+  }
+  for (auto rows = store_.durable_rows().scan(storage::family::executions, "", ""); rows->valid(); rows->next()) {
+    const auto row = storage::parse_row(storage::family::executions, rows->key(), rows->value());
+    if (!row) return record_.finding("an unreadable row in the index of executions: " + row.error().message);
+    listed.insert(line_of(std::get<storage::execution_row>(*row)));
+  }
+  for (const std::string& each : wanted) {
+    if (!listed.contains(each)) record_.finding("is not in the index of executions: " + each);
+  }
+  for (const std::string& each : listed) {
+    if (!wanted.contains(each)) record_.finding("is in the index of executions, and no header says so: " + each);
+  }
+  record_.count("the index of executions agreed with the headers");
 }
 
 void simulation::check_everything() {
@@ -116,6 +149,8 @@ void simulation::check_everything() {
   clients_->check_acknowledged();
   store_.check_contents();
   check_executions();
+  check_index();
+  published_.check();
   check_left_over_rows();
 }
 
@@ -265,7 +300,8 @@ void simulation::check_left_over_rows() {
   constexpr std::pair<storage::family, const char*> passing[] = {{storage::family::open_work, "open work"},
                                                                   {storage::family::timers, "timers"},
                                                                   {storage::family::outbox, "the outbox"},
-                                                                  {storage::family::inbox, "the inbox"}};
+                                                                  {storage::family::inbox, "the inbox"},
+                                                                  {storage::family::published, "what is to be published"}};
   for (const auto& [family, name] : passing) {
     if (family == storage::family::outbox) continue;  // an acknowledgement goes with the next commit
     const auto rows = store_.durable_rows().scan(family, "", "");

@@ -30,6 +30,8 @@ bool is_request(const messages::Event& e, const request& r) {
   return false;
 }
 
+}  // namespace
+
 messages::DecisionEvent event_of(const request& r) {
   messages::DecisionEvent event;
   event.set_workflow_id(r.workflow_id);
@@ -54,8 +56,6 @@ messages::DecisionEvent event_of(const request& r) {
   }
   return event;
 }
-
-}  // namespace
 
 void clients::send(queue::decision_queue& queue, const request& what) {
   const std::uint64_t token = ++last_token_;
@@ -167,7 +167,7 @@ void clients::on_update_ended(actors::ended_update&& what) {
   record_.finding("the end of an update that nobody asked for: " + what.update_id + " of " + what.workflow_id);
 }
 
-void clients::on_failed(const std::string& message) {
+void clients::on_failed(partition_id, const std::string& message) {
   if (!alive_) return;
   record_.trace("the store failed");
   if (message.empty()) record_.finding("a failure without a message");

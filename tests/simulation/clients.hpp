@@ -24,6 +24,9 @@ struct request {
   std::string text;  ///< its payload, the reason, or a start's input: what tells this request from every other
 };
 
+/// As a partition is given it, without a token.
+messages::DecisionEvent event_of(const request& r);
+
 /// Also the node's listener. Every answer is compared with what is durable at that moment.
 class clients final : public actors::node_listener {
  public:
@@ -49,7 +52,7 @@ class clients final : public actors::node_listener {
   void on_turn(actors::durable_turn&& what) override;
   void on_update_ended(actors::ended_update&& what) override;
   bool has_followers() override { return followers_; }
-  void on_failed(const std::string& message) override;
+  void on_failed(partition_id, const std::string& message) override;
 
  private:
   struct entry {

@@ -45,11 +45,6 @@ void prepare_last_words(std::uint64_t seed) {
 
 }  // namespace
 
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
 std::string how_to_repeat(std::uint64_t seed) {
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
   const std::string number = std::to_string(seed);

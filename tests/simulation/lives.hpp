@@ -7,6 +7,7 @@
 
 #include "record.hpp"
 #include "simulation.hpp"
+#include "tests/support/number_from.hpp"
 
 namespace evermill::simulation {
 
@@ -28,7 +29,6 @@ std::string how_to_repeat(std::uint64_t seed);
 /// printed.
 life run_life(const settings& how, tally& counts);
 
-/// The number in an environment variable, or `otherwise`.
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise);
+using tests::number_from;
 
 }  // namespace evermill::simulation

@@ -157,6 +157,7 @@ class observed_store::damaged_cursor final : public storage::cursor {
     return altered_;
   }
   void next() override { rows_->next(); }
+  void seek(std::string_view key) override { rows_->seek(key); }
   storage::storage_result<void> status() const override { return {}; }
 
  private:

@@ -166,7 +166,9 @@ void simulated_backend::check_durable(const messages::ActivityTask& task) {
   const auto closes = [&](const messages::TurnRecord& turn) {
     return std::any_of(turn.events().begin(), turn.events().end(), [&](const messages::Event& e) {
       return e.activity_task_cancel_requested().scheduled_seq() == task.scheduled_seq() ||
-             e.activity_task_completed().scheduled_seq() == task.scheduled_seq();
+             e.activity_task_completed().scheduled_seq() == task.scheduled_seq() ||
+             (e.activity_task_timed_out().scheduled_seq() == task.scheduled_seq() &&
+              e.activity_task_timed_out().failure().kind() == messages::Failure::SCHEDULE_TO_CLOSE);
     });
   };
   const bool canceled = std::any_of(journal->turns.begin(), journal->turns.end(), closes);

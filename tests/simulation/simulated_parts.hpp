@@ -46,7 +46,7 @@ class simulated_queue final : public queue::decision_queue {
   const std::string& source() const override { return real_->source(); }
   bool publish(partition_id partition, std::shared_ptr<const messages::DecisionEvent> event) override;
   bool publish(partition_id partition, std::span<const std::shared_ptr<const messages::DecisionEvent>> events) override;
-  std::size_t backlog(partition_id partition) const override { return real_->backlog(partition); }
+  queue::backlog_size backlog(partition_id partition) const override { return real_->backlog(partition); }
   std::unique_ptr<queue::consumer> consume(partition_id partition, queue::position after,
                                            std::function<void()> on_readable) override;
   void close() override {

@@ -39,6 +39,7 @@ simulation::simulation(const settings& how)
       choose_([this](std::uint64_t bound) { return below(bound); }),
       store_(record_),
       backend_(store_, clock_, record_),
+      published_(how.seed, store_, clock_, record_),
       all_definitions_(make_definitions()),
       definitions_(all_definitions_) {
   hooks() = {};
@@ -59,6 +60,7 @@ simulation::simulation(const settings& how)
   };
   clients_ = std::make_unique<clients>(store_, partitions_, record_);
   if (chance(50)) kept_queue_ = std::make_shared<kept_queue>(partitions_);
+  if (published_.is_used()) options_.publishing = actors::publishing_mode::on;
   disk_.keep_options_files(how.seed % lives_with_options_files == 0);
   if (how.disk_fault != simulated_disk::fault::none) disk_.plan_fault(how.disk_fault, how.fail_at, choose_);
   plan_requests();
@@ -143,6 +145,10 @@ bool simulation::start_node() {
     chance(30) ? step() : steps_.push_back(std::move(step));
   };
   parts.listener = clients_.get();
+  published_.begin([this](partition_id of, std::uint64_t through) { node_->published(of, through); });
+  parts.on_publishable = [this](partition_id of, const actors::publishable_rows& rows) {
+    if (alive_) published_.offer(of, rows);
+  };
   try {
     node_ = std::make_unique<actors::node>(std::move(parts), options_);
   } catch (const std::runtime_error& why) {
@@ -159,6 +165,7 @@ void simulation::kill() {
   backend_.set_alive(false);
   clients_->set_alive(false);
   clients_->forget_unanswered();
+  published_.end();
   node_.reset();
   queue_.reset();
   steps_.clear();
@@ -230,8 +237,14 @@ void simulation::run() {
     if (settings_.faults && n > 600 && plan_.empty() && chance(1)) break;
   }
   calm_down();
+  publish_the_rest();
   check_everything();
   record_.count("woken up", hooks().woken);
+}
+
+/// More than once where the write that erases the rows is the one that fails: the next process is offered them again.
+void simulation::publish_the_rest() {
+  while (!wrong() && published_.finish()) run_to_rest();
 }
 
 /// Returns whether anything could happen.
@@ -247,6 +260,7 @@ bool simulation::act() {
   }
   if (wrong()) return false;
   keep_disk_busy();
+  published_.act();
   if (chance(75) && run_scheduler()) return true;
   if (!calm_ && settings_.faults && !draining_ && chance(3)) {
     inject_fault();

@@ -15,6 +15,7 @@
 #include "kept_queue.hpp"
 #include "observed_store.hpp"
 #include "program.hpp"
+#include "published_place.hpp"
 #include "record.hpp"
 #include "simulated_disk.hpp"
 #include "simulated_parts.hpp"
@@ -93,9 +94,11 @@ class simulation {
   // the end
   void calm_down();
   void run_to_rest();
+  void publish_the_rest();
   void check_memory();
   bool settle_open_executions();
   void check_journals();
+  void check_index();
   void check_everything();
   void check_executions();
   void check_children(const run_id& id, const durable_journal& journal);
@@ -120,6 +123,7 @@ class simulation {
   simulated_clock clock_;
   observed_store store_;
   simulated_backend backend_;
+  published_place published_;
 
   std::uint16_t partitions_ = 1;
   actors::node_options options_;

@@ -28,10 +28,11 @@ constexpr const char* wanted_of_some_lives[] = {
     "execution unserved", "heartbeat", "heartbeat with the end", "schedule-to-close exceeded", "fault: a failed write was durable", "fault: a failed write was lost",
     "fault: activity missing", "fault: attempt lost", "fault: clock set back", "fault: code changed",
     "fault: code missing", "fault: crash", "fault: event delivered again", "fault: process killed",
-    "fault: repeated decision event", "fault: repeated report", "fault: report of a lost attempt", "fault: row damaged",
+    "fault: publishing failed", "fault: repeated decision event", "fault: repeated report", "fault: report of a lost attempt",
+    "fault: row damaged",
     "fault: slow disk", "fault: slow write", "fault: the store failed", "fault: unsynced data lost",
-    "fault: unsynced data lost in part", "request parked", "retry", "signals carried on", "step", "turn followed",
-    "woken up"};
+    "fault: unsynced data lost in part", "published", "published again", "request parked", "retry", "signals carried on",
+    "step", "turn followed", "woken up"};
 constexpr std::uint64_t many_lives = 400;
 constexpr const char* wanted_of_many_lives[] = {
     "activity lost for good", "answer: already exists", "attempt timed out", "compaction", "damage: found by the node",

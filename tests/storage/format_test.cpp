@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "messages/record.hpp"
+#include "storage/executions.hpp"
 #include "storage/journal.hpp"
 #include "storage/memory_store.hpp"
 #include "storage/rows.hpp"
@@ -67,6 +68,11 @@ TEST_F(StorageFormat, InstanceHeader) {
   header.set_status(messages::COMPLETED);
   storage::put_header(batch_, partition_id(3), "o-1", header);
   EXPECT_EQ(row(family::instances), (bytes{"00 03 6f 2d 31", "01 29 8a 4c 00 08 11 20 02"}));
+}
+
+TEST_F(StorageFormat, Execution) {
+  storage::put_execution(batch_, {partition_id(3), storage::listed_state::blocked, "t", {0x0102030405060708, "o-1"}});
+  EXPECT_EQ(row(family::executions), (bytes{"00 03 81 74 00 fe fd fc fb fa f9 f8 f7 6f 2d 31", "01 c9 f3 b7 b7"}));
 }
 
 TEST_F(StorageFormat, OpenWork) {

@@ -129,6 +129,28 @@ TEST_F(Journal, RefusesAKeyWithMoreBehindIt) {
   EXPECT_EQ(read().second, "journal of partition 3, run 17, event 2: followed by a malformed key");
 }
 
+TEST_F(Journal, FindsTheTurnOfAnEventWhereverItIs) {
+  std::uint64_t first = 1;
+  std::vector<std::uint64_t> firsts_of_events{0};
+  write_batch batch;
+  for (int turn = 0; turn < 700; ++turn) {
+    const int events = turn == 350 ? 500 : 1 + turn % 3;  // one that is longer than what is looked through first
+    messages::TurnRecord record;
+    for (int i = 0; i < events; ++i) record.add_events();
+    storage::append_turn(batch, here, run, event_seq(first), record);
+    firsts_of_events.insert(firsts_of_events.end(), static_cast<std::size_t>(events), first);
+    first += static_cast<std::uint64_t>(events);
+  }
+  ASSERT_TRUE(store_->write(batch));
+  for (std::uint64_t seq = 1; seq < first; ++seq) {
+    ASSERT_EQ(storage::first_of_turn(*store_, here, run, event_seq(seq))->value, firsts_of_events[seq]) << seq;
+  }
+  for (const std::uint64_t beyond : {first, first + 1, first + 10'000}) {
+    EXPECT_EQ(storage::first_of_turn(*store_, here, run, event_seq(beyond))->value, beyond);
+  }
+  EXPECT_EQ(storage::first_of_turn(*store_, here, run_number(run.value + 1), event_seq(9))->value, 9u);
+}
+
 TEST_F(Journal, ReadsOneTurn) {
   append(run, 1, 3);
   append(run, 4, 2);

@@ -35,6 +35,22 @@ std::vector<std::uint64_t> telling_numbers() {
   return all;
 }
 
+TEST(Keys, DescendingTimesComeBackAndLieLatestFirst) {
+  std::string before;
+  for (const std::int64_t micros : {std::numeric_limits<std::int64_t>::max(), std::int64_t{256}, std::int64_t{255}, std::int64_t{1}, std::int64_t{0}}) {
+    std::string key;
+    storage::append_descending_time(key, micros);
+    EXPECT_EQ(key.size(), 8U);
+    EXPECT_LT(before, key) << micros;
+    std::string_view rest = key;
+    EXPECT_EQ(storage::take_descending_time(rest), micros);
+    EXPECT_TRUE(rest.empty());
+    before = key;
+  }
+  std::string_view early = "\x01\x02\x03\x04\x05\x06\x07\x08";
+  EXPECT_EQ(storage::take_descending_time(early), std::nullopt) << "no time has its highest bit set";
+}
+
 TEST(Keys, NumbersComeBackAndLieInOrder) {
   std::string before;
   for (const std::uint64_t n : telling_numbers()) {

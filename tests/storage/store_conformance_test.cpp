@@ -52,6 +52,24 @@ class KeyValueStore : public testing::TestWithParam<kind_of_store> {
   std::unique_ptr<key_value_store> store_ = GetParam().make(directory_.path());
 };
 
+TEST_P(KeyValueStore, AWalkSeeksForwardInTheStateOfItsBeginning) {
+  for (const char* const key : {"a", "b", "d", "e"}) put(*store_, family::executions, key, key);
+  const auto walk = store_->scan(family::executions, "a", "e");
+  put(*store_, family::executions, "c", "later");
+  walk->seek("b");
+  ASSERT_TRUE(walk->valid());
+  EXPECT_EQ(walk->key(), "b");
+  walk->seek("b");
+  EXPECT_EQ(walk->key(), "b") << "where it is already";
+  walk->seek("bb");
+  ASSERT_TRUE(walk->valid());
+  EXPECT_EQ(walk->key(), "d");
+  EXPECT_EQ(walk->value(), "d");
+  walk->seek("dd");
+  EXPECT_FALSE(walk->valid()) << "behind the end of the walk";
+  EXPECT_TRUE(walk->status().has_value());
+}
+
 TEST_P(KeyValueStore, FindsWhatWasPutInItsFamilyOnly) {
   put(*store_, family::timers, "k", "v");
   EXPECT_EQ(get(family::timers, "k"), "v");

@@ -41,7 +41,7 @@ INCLUDES_KEPT_IN = [
      "RocksDB"),
 ]
 # A sanitizer may be told what it can't see in a library that is not built for it, and nothing else.
-NARROW_SUPPRESSION = re.compile(r"(?:called_from_lib|race):lib(?!caf)[\w.+-]+\.so|race:std::[\w:]+")
+NARROW_SUPPRESSION = re.compile(r"(?:called_from_lib|race|leak):lib(?!caf)[\w.+-]+\.so|race:std::[\w:]+")
 MACHINE_PATH = re.compile(r"(?<![\w.$}/])/(?:work|root|home/\w+|Users/\w+)/")
 
 

@@ -1,4 +1,6 @@
 #include "evermill/registry.hpp"
+#include "workflow/built_in.hpp"
+#include "workflow/registry_data.hpp"
 
 #include <gmock/gmock.h>
 
@@ -118,6 +120,32 @@ TEST(Registry, AnInputThatDoesNotDecodeIsNotRetried) {
   const failure why = std::get<failure>(run(r, "square", json_payload("[]")));
   EXPECT_EQ(why.kind, failure_kind::invalid_payload);
   EXPECT_TRUE(why.non_retryable);
+}
+
+task<> built_in_one(context) { co_return; }
+task<> of_the_user(context) { co_return; }
+
+TEST(BuiltIn, IsInACopyThatSharesNothing) {
+  registry given;
+  given.add("mine", of_the_user);
+  const auto add = [](registry& to) { to.add("evermill.own", built_in_one); };
+  const registry with = workflow::with_built_in(given, add);
+  ASSERT_NE(with.find_workflow("evermill.own"), nullptr);
+  ASSERT_NE(with.find_workflow("mine"), nullptr);
+  EXPECT_EQ(given.find_workflow("evermill.own"), nullptr) << "what the user has is as it was";
+  EXPECT_EQ(with.workflow_names(), std::vector<std::string>{"mine"}) << "they are nobody's to choose from";
+  EXPECT_EQ(with.name_of(of_the_user), "mine");
+  EXPECT_EQ(with.find_workflow("mine")->owner->name_of(reinterpret_cast<const void*>(of_the_user)), "mine");
+  EXPECT_NE(workflow::with_built_in(with, add).find_workflow("evermill.own"), nullptr) << "an engine may be given another one's";
+  registry again = with;
+  EXPECT_THROW(again.add("evermill.mine", of_the_user), std::invalid_argument);
+}
+
+TEST(BuiltIn, HasNoDefaultVersion) {
+  registry given;
+  given.set_default_version("7");
+  const registry with = workflow::with_built_in(given, [](registry& to) { to.add("evermill.own", built_in_one); });
+  EXPECT_EQ(with.find_workflow("evermill.own")->version, "");
 }
 
 }  // namespace

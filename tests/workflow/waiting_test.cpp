@@ -4,6 +4,7 @@
 #include <string>
 
 #include "decider_rig.hpp"
+#include "evermill/scope.hpp"
 #include "workflow/lock_keeper.hpp"
 
 namespace evermill::workflow {
@@ -79,6 +80,23 @@ task<> holds(context ctx) {
   co_await ctx.sleep(1h);
 }
 
+/// Each context's scope was not the one that was used last.
+task<> cancels_a_scope(context ctx) {
+  const cancellation_scope scope(ctx);
+  detail::human_task_spec inner, outer;
+  inner.name = "inner";
+  outer.name = "outer";
+  std::string id;
+  const auto before = ctx.sleep(1h);
+  const auto asked = scope.inside().open_human_task(inner, {}, id);
+  const auto kept = ctx.open_human_task(outer, {}, id);
+  const auto wanted = scope.inside().lock("inner");
+  const auto kept_lock = ctx.semaphore("outer", 2);
+  co_await ctx.call(square, 1);
+  scope.cancel();
+  co_await ctx.call(square, 2);
+}
+
 /// Deciders refer to what is in it.
 const registry& definitions() {
   static const registry all = [] {
@@ -91,6 +109,7 @@ const registry& definitions() {
     made.add("drops_requests", drops_requests);
     made.add("moves_a_lock", moves_a_lock);
     made.add("holds", holds);
+    made.add("cancels_a_scope", cancels_a_scope);
     return made;
   }();
   return all;
@@ -126,6 +145,13 @@ TEST(HumanTask, RemindsUntilItIsAnswered) {
   EXPECT_THAT(rig.fire(6), ElementsAre("ActivityTaskScheduled remind", "TimerStarted"));
   EXPECT_THAT(rig.handle(answered(2, "7")), ElementsAre("TimerCanceled 3", "TimerCanceled 9", "ActivityTaskCancelRequested 8",
                                                         "WorkflowExecutionCompleted 7"));
+}
+
+TEST(HumanTask, BelongsToTheScopeOfItsContextAsLocksDo) {
+  decider_rig rig(definitions(), "cancels_a_scope");
+  EXPECT_THAT(rig.start(), ElementsAre("TimerStarted", "HumanTaskCreated", "HumanTaskCreated", "LockRequested", "LockRequested",
+                                       "ActivityTaskScheduled square"));
+  EXPECT_THAT(rig.complete(7, "1"), ElementsAre("HumanTaskCanceled", "LockReleased", "ActivityTaskScheduled square"));
 }
 
 TEST(HumanTask, IsWithdrawnWhenItsTimeIsOver) {

@@ -29,6 +29,9 @@ struct activity_info {
   std::chrono::sys_time<std::chrono::microseconds> scheduled_at{};  ///< when the workflow called the activity, UTC
   std::chrono::microseconds heartbeat_timeout{0};                   ///< 0: none
   std::chrono::microseconds start_to_close_timeout{0};              ///< 0: none
+  /// Where in a trace the attempt is, for what it calls: W3C Trace Context, as in the headers of these names. "": in none.
+  std::string traceparent;
+  std::string tracestate;  ///< the other header; "": there is none
 };
 
 namespace detail {

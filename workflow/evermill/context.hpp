@@ -80,7 +80,8 @@ struct [[nodiscard("co_await it: nothing after continue_as_new may run")]] never
 class context {
  public:
   /// For evermill itself: code gets its context as a parameter.
-  explicit context(detail::runtime& rt, std::uint32_t scope = 0) noexcept : runtime_(&rt), scope_(scope) {}
+  explicit context(detail::runtime& rt, std::uint32_t scope = 0, std::uint32_t label = 0) noexcept
+      : runtime_(&rt), scope_(scope), label_(label) {}
 
   /// Schedules an activity. Its argument is built from `fields`, or is given as one named value. The future gives its
   /// result, or throws activity_error when the last attempt that its retry policy allows has failed.
@@ -171,6 +172,24 @@ class context {
         *runtime_, detail::wait_signal(entered(), which.name, std::chrono::ceil<std::chrono::microseconds>(timeout)));
   }
 
+  /// Sends a signal to another execution, whoever started it: once, and in order with what else this run sends to it. Nobody is
+  /// told whether it arrives: where no execution with this id runs then it is lost. Throws std::invalid_argument where the id
+  /// can't be (handles.hpp), or is a lock's.
+  template <class T>
+  void send(std::string_view workflow_id, const signal<T>& which, const std::type_identity_t<T>& value) const {
+    detail::send_signal(entered(), workflow_id, which.name, codec<T>::encode(value), {}, {});
+  }
+  /// The same for a signal without a value.
+  void send(std::string_view workflow_id, const signal<>& which) const {
+    detail::send_signal(entered(), workflow_id, which.name, {}, {}, {});
+  }
+  /// The same; where no execution with this id runs, `workflow` is started with `input` and finds the signal.
+  template <class R, class A, class T>
+  void send_or_start(std::string_view workflow_id, const child_workflow<R(A)>& workflow, const std::type_identity_t<A>& input,
+                     const signal<T>& which, const std::type_identity_t<T>& value) const {
+    detail::send_signal(entered(), workflow_id, which.name, codec<T>::encode(value), workflow.name, codec<A>::encode(input));
+  }
+
   /// Waits until `holds()` is true: for state that signals, updates or other parts of the workflow change. It is called
   /// between steps of the workflow's own code, only looks, and owns what it uses (a shared_ptr by value).
   template <class F>
@@ -223,7 +242,7 @@ class context {
 
   /// For evermill itself: the command of `ask` alone. Sets the id under which the task is completed.
   future<payload> open_human_task(const detail::human_task_spec& spec, payload question, std::string& task_id) const {
-    const detail::cell_ref task = detail::create_human_task(*runtime_, spec, std::move(question));
+    const detail::cell_ref task = detail::create_human_task(entered(), spec, std::move(question));
     task_id = detail::human_task_id(*runtime_, *task.get());
     return {*runtime_, task};
   }
@@ -234,12 +253,12 @@ class context {
   /// of the run, whatever that is. A future that is dropped or canceled withdraws its request: race it against a timer to
   /// wait for some time only. Locks are not reentrant: asking for one that this run holds or waits for throws
   /// std::logic_error. Throws std::invalid_argument where `name` is not 1 to 480 bytes of UTF-8 without control characters.
-  future<held_lock> lock(std::string_view name) const { return {*runtime_, detail::request_lock(*runtime_, name, 0)}; }
+  future<held_lock> lock(std::string_view name) const { return {*runtime_, detail::request_lock(entered(), name, 0)}; }
   /// The same for one of `permits` (1 or more, else std::invalid_argument) permits of a semaphore, whose name is no lock's.
   /// Where requests differ in `permits` the latest one's counts, so that a new version of the code may change it.
   future<held_lock> semaphore(std::string_view name, std::uint32_t permits) const {
     detail::check_permits(permits);
-    return {*runtime_, detail::request_lock(*runtime_, name, permits)};
+    return {*runtime_, detail::request_lock(entered(), name, permits)};
   }
 
   /// Ends this run and starts the next one of the same workflow with this input, in one commit: for loops that would
@@ -321,7 +340,22 @@ class context {
 
   /// A context whose commands a cancel request for the execution, or for this context's scope, leaves alone: for work that
   /// must be finished, and for cleaning up.
-  context shielded() const { return context(*runtime_, detail::new_scope(*runtime_, scope_, true)); }
+  context shielded() const { return context(*runtime_, detail::new_scope(*runtime_, scope_, true), label_); }
+
+  /// A context whose calls, children, timers, steps and signals are journaled with this label, which histories show: what the code
+  /// calls them where a name says too little. It decides nothing. Throws std::invalid_argument where it is no name (handles.hpp).
+  context labeled(std::string_view label) const { return context(*runtime_, scope_, detail::label_of(*runtime_, label)); }
+
+  /// Runs a part of the workflow beside the code that goes on: `auto part = ctx.spawn(count(ctx, 3));`. It begins when the code that
+  /// calls waits next. The future is ready when it has ended, and throws what it threw; what it gives it leaves in state that both
+  /// have (a shared_ptr). Canceling the future, or dropping it, only means that nobody waits: give the part the context of a
+  /// cancellation_scope to end it. Where the workflow ends first it is destroyed.
+  future<void> spawn(task<void> part) const { return {*runtime_, detail::spawn(entered(), std::move(part))}; }
+
+  /// For code whose turn hangs on something that a replay may see differently, as how long a computation took: the turn does not
+  /// happen. Nothing of it becomes durable; the execution is set aside, visibly, with `why` (as after a turn that took too long), and
+  /// decides it anew when it is tried again: by `evermill taint`, or by the next process.
+  [[noreturn]] void refuse_turn(std::string_view why) const { detail::refuse_turn(*runtime_, why); }
 
   /// The time of the event that is being handled, UTC; stands still between two awaits, never goes back.
   std::chrono::sys_time<std::chrono::microseconds> now() const { return detail::now(*runtime_); }
@@ -359,12 +393,13 @@ class context {
 
   /// What is asked for next belongs to this context's scope.
   detail::runtime& entered() const {
-    detail::enter(*runtime_, scope_);
+    detail::enter(*runtime_, scope_, label_);
     return *runtime_;
   }
 
   detail::runtime* runtime_;
   std::uint32_t scope_ = 0;
+  std::uint32_t label_ = 0;
 };
 
 }  // namespace evermill

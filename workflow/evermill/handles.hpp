@@ -73,7 +73,9 @@ struct retry_policy {
   /// 0 to 1: a wait of w becomes a random one between w * (1 - jitter) and w, so that what failed together does not come
   /// back together. Drawn once, and kept over restarts. With another value the call throws std::invalid_argument.
   double jitter = 0;
-  error_types non_retryable{};  ///< failures of these types are not tried again: `{"CardDeclined", "Fraud"}`
+  /// Failures of these types are not tried again: `{"CardDeclined", "Fraud"}`. "*": none is, of whatever type; attempts that were
+  /// lost with their process, or exceeded a limit, are.
+  error_types non_retryable{};
 };
 
 /// The task queue of activities that name none.

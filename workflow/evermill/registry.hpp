@@ -25,6 +25,7 @@ namespace evermill {
 namespace detail {
 
 struct registry_data;
+struct registry_access;
 
 /// Can an F be called with these, and is what it returns good for an R?
 template <class R, class F, class... A>
@@ -145,7 +146,7 @@ class registry {
   const workflow_definition* find_workflow(std::string_view name, std::string_view version = {}) const;
   /// The same for an activity.
   const activity_definition* find_activity(std::string_view name, std::string_view version = {}) const;
-  /// Each name once, however many versions it has; in the order of the alphabet.
+  /// Each name once, however many versions it has; in the order of the alphabet. Without those of evermill's own.
   std::vector<std::string> workflow_names() const;
   /// As workflow_names.
   std::vector<std::string> activity_names() const;
@@ -157,6 +158,8 @@ class registry {
   }
 
  private:
+  friend struct detail::registry_access;
+
   template <class R, class F>
   static std::optional<payload> invoke(F&& call) {
     if constexpr (std::is_void_v<R>) {

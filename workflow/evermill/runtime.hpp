@@ -17,6 +17,11 @@
 #include "evermill/log_level.hpp"
 #include "evermill/payload.hpp"
 
+namespace evermill {
+template <class T>
+class task;
+}
+
 namespace evermill::detail {
 
 class runtime;
@@ -31,7 +36,7 @@ struct waiter {
 
 /// The outcome of one command: pending, then settled once. Shared by the runtime and the future; one thread at a time.
 struct cell {
-  enum class kind : std::uint8_t { activity, timer, child, step, signal, condition, human_task, lock };
+  enum class kind : std::uint8_t { activity, timer, child, step, signal, condition, human_task, lock, part };
   enum class state : std::uint8_t { pending, value, error };
   kind what = kind::timer;
   state is = state::pending;
@@ -97,12 +102,22 @@ void check_permits(std::uint32_t permits);
 void release_lock(runtime& rt, std::uint64_t requested) noexcept;
 /// The request's future is gone: what was granted and not taken is given back, what was not granted is withdrawn.
 void drop_lock(runtime& rt, cell& c) noexcept;
+/// To another execution. `start_type` "": nothing is started where none runs.
+void send_signal(runtime& rt, std::string_view workflow_id, std::string_view name, payload input, std::string_view start_type,
+                 payload start_input);
+/// The part begins after what is ready now; the cell is settled by its end.
+cell_ref spawn(runtime& rt, task<void> part);
 void continue_as_new(runtime& rt, payload input);
+/// What refuse_turn leaves the code with. No std::exception: nobody should catch it, and nothing counts of what is done after it.
+struct turn_refused {};
+[[noreturn]] void refuse_turn(runtime& rt, std::string_view why);
 void cancel(runtime& rt, cell& c);
 bool patched(runtime& rt, std::string_view id);
 
-// Scopes. What is asked for belongs to the one that was entered last.
-void enter(runtime& rt, std::uint32_t scope) noexcept;
+// Scopes and labels. What is asked for belongs to those that were entered last.
+void enter(runtime& rt, std::uint32_t scope, std::uint32_t label) noexcept;
+/// Its number. The same text has one number.
+std::uint32_t label_of(runtime& rt, std::string_view text);
 std::uint32_t new_scope(runtime& rt, std::uint32_t parent, bool shielded);
 void cancel_scope(runtime& rt, std::uint32_t scope, std::string_view reason);
 bool scope_canceled(const runtime& rt, std::uint32_t scope) noexcept;

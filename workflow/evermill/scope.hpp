@@ -21,7 +21,7 @@ class cancellation_scope {
  public:
   /// A new scope inside the one that `parent` belongs to.
   explicit cancellation_scope(context parent)
-      : inside_(*parent.runtime_, detail::new_scope(*parent.runtime_, parent.scope_, false)) {}
+      : inside_(*parent.runtime_, detail::new_scope(*parent.runtime_, parent.scope_, false), parent.label_) {}
 
   /// For what belongs to the scope, and to pass on to parts of the workflow.
   context inside() const noexcept { return inside_; }

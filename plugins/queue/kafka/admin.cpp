@@ -18,6 +18,7 @@ constexpr milliseconds longest_request{5'000};
 constexpr milliseconds slice{200};            // until it is looked whether it was closed
 constexpr milliseconds first_pause{20};
 constexpr milliseconds longest_pause{500};
+constexpr std::chrono::seconds settling_time{30};  // until every server knows of a topic
 
 const properties admin_defaults{{"client.id", "evermill"},
                           {"socket.timeout.ms", "10000"},
@@ -116,6 +117,12 @@ admin::attempt<std::uint32_t> admin::look(const std::string& topic, const std::s
   }
   if (is_transient(code)) return {std::nullopt, code};
   return {unexpected(client_->get().error(code, what))};
+}
+
+bool admin::was_there(const std::string& topic) const {
+  std::lock_guard lock(mutex_);
+  const auto at = ensured_.find(topic);
+  return at != ensured_.end() && clock::now() < at->second + settling_time;
 }
 
 broker_result<std::uint32_t> admin::find(const std::string& topic) {
@@ -232,7 +239,11 @@ broker_result<std::uint32_t> admin::ensure(const std::string& topic, std::uint32
     const auto found = shapes(topic, code);
     const auto at = found.find(topic);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && at != found.end() && at->second.partitions > 0) {
-      if (at->second.is_led) return {at->second.partitions};
+      if (at->second.is_led) {
+        std::lock_guard lock(mutex_);
+        ensured_[topic] = clock::now();
+        return {at->second.partitions};
+      }
       return {std::nullopt, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE};
     }
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR && meaning_of(code) != broker_errc::not_found) {
@@ -252,6 +263,10 @@ broker_result<std::uint32_t> admin::ensure(const std::string& topic, std::uint32
 broker_result<void> admin::remove(const std::string& topic) {
   const std::string what = "delete topic " + topic;
   bool is_deleted = false;
+  {
+    std::lock_guard lock(mutex_);
+    ensured_.erase(topic);
+  }
   return repeat<void>(what, [&]() -> attempt<void> {
     rd_kafka_resp_err_t code{};
     if (!is_deleted) {
@@ -300,12 +315,19 @@ broker_result<stream_bounds> admin::bounds(const std::string& topic, std::uint32
     // librdkafka waits for a topic that is not there as for a server that does not answer.
     attempt<std::uint32_t> found = look(topic, what);
     if (!found.outcome) return {std::nullopt, found.again};
-    if (!*found.outcome) return {unexpected(std::move(found.outcome->error()))};
+    if (!*found.outcome) {
+      const bool is_late = found.outcome->error().code == broker_errc::not_found && was_there(topic);
+      if (is_late) return {std::nullopt, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART};
+      return {unexpected(std::move(found.outcome->error()))};
+    }
     if (partition >= **found.outcome) {
       return {unexpected(client_->get().error(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, what))};
     }
     broker_result<stream_bounds> read = bounds_once(topic, partition, request_limit());
     if (!read && read.error().code == broker_errc::unavailable) return {std::nullopt, RD_KAFKA_RESP_ERR__TIMED_OUT};
+    if (!read && read.error().code == broker_errc::not_found && was_there(topic)) {
+      return {std::nullopt, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART};
+    }
     return {std::move(read)};
   });
 }

@@ -65,6 +65,8 @@ class admin {
   std::optional<broker_error> why_closed(const std::string& what) const;
 
   std::map<std::string, shape> shapes(const std::optional<std::string>& topic, rd_kafka_resp_err_t& code);
+  /// Was it there just now? Then a server that knows nothing of it has not heard of it yet.
+  bool was_there(const std::string& topic) const;
   attempt<std::uint32_t> look(const std::string& topic, const std::string& what);
   /// The event that answers a request, or null.
   event_handle answer(rd_kafka_admin_op_t kind, const std::function<void(rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& ask,
@@ -78,6 +80,7 @@ class admin {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool closed_ = false;
+  std::map<std::string, clock::time_point> ensured_;  // topics that were seen here, and not deleted here
 };
 
 }  // namespace evermill::queue::kafka

@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "base/log.hpp"
-#include "plugins/queue/broker.hpp"
+#include "evermill/broker.hpp"
 #include "plugins/queue/kafka/settings.hpp"
 
 namespace evermill::queue::kafka {

@@ -1,5 +1,6 @@
 #include "plugins/queue/kafka/kafka_broker.hpp"
 
+#include <chrono>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -48,7 +49,7 @@ class kafka_broker final : public broker {
                                                                std::to_string(max_partitions) + " partitions"});
     }
     auto ensured = admin_->ensure(settings_.topic(stream), partitions);
-    if (ensured) producer_->refresh(settings_.topic(stream));
+    if (ensured) producer_->refresh(settings_.topic(stream), known_limit);
     return ensured;
   }
 
@@ -119,6 +120,7 @@ class kafka_broker final : public broker {
 
  private:
   static constexpr std::uint32_t max_partitions = 100'000;
+  static constexpr std::chrono::seconds known_limit{10};  // that the producer takes to know a topic that is there
 
   std::optional<broker_error> why_no_stream(const std::string& stream) const {
     if (is_stream_name(stream)) return std::nullopt;

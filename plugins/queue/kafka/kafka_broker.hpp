@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/log.hpp"
-#include "plugins/queue/broker.hpp"
+#include "evermill/broker.hpp"
 
 namespace evermill::queue {
 

@@ -46,7 +46,7 @@ class joined_group final : public group_membership {
 
   /// invalid: an option is wrong.
   broker_result<void> begin() {
-    auto opened = group_client::open(settings_, options_, members_topic(settings_), [this] { wake(); }, log_);
+    auto opened = open_group();
     if (!opened) return unexpected(std::move(opened.error()));
     group_ = std::move(*opened);
     thread_ = std::thread([this] { run(); });
@@ -97,6 +97,7 @@ class joined_group final : public group_membership {
       if (!wait(clock::now() + retry_pause)) break;
     }
     while (!is_ending()) {
+      if (is_lost_ && clock::now() >= joins_again_) join_again();
       group_->serve();
       read_descriptions();
       look();
@@ -204,12 +205,30 @@ class joined_group final : public group_membership {
 
   bool is_server_away() const { return clock::now() - last_seen_ > options_.session_timeout; }
 
-  /// While the server was there, the others had reason to take this one for dead, and may have acted on it: for good.
+  /// While the server was there, the others had reason to take this one for dead, and may have acted on it: it stays away for as
+  /// long as it takes them to notice, and then begins anew.
   void give_up() {
-    log_.warn({}, "kafka: member {} was given up by group {}: it was not heard of in time", options_.member_id, options_.group);
+    log_.warn({}, "kafka: member {} was given up by group {}: it was not heard of in time; it joins again in {} ms",
+              options_.member_id, options_.group, options_.session_timeout.count());
     is_joined_ = false;
     is_lost_ = true;
+    joins_again_ = clock::now() + options_.session_timeout;
     group_->leave();
+  }
+
+  void join_again() {
+    joins_again_ = clock::now() + options_.session_timeout;  // where it can't be done now
+    auto opened = open_group();
+    if (!opened) return static_cast<void>(failed(opened.error()));
+    if (const auto subscribed = (*opened)->subscribe(); !subscribed) return static_cast<void>(failed(subscribed.error()));
+    group_ = std::move(*opened);
+    is_lost_ = false;
+    known_.clear();  // all that are there are told what this one is
+    next_look_ = clock::now();
+  }
+
+  broker_result<std::unique_ptr<group_client>> open_group() {
+    return group_client::open(settings_, options_, members_topic(settings_), [this] { wake(); }, log_);
   }
 
   void tell() {
@@ -288,7 +307,8 @@ class joined_group final : public group_membership {
   std::string coordinator_;
   std::map<std::string, std::string> descriptions_;
   bool is_joined_ = false;
-  bool is_lost_ = false;
+  bool is_lost_ = false;  ///< was given up, and has not joined again
+  clock::time_point joins_again_{};
   clock::time_point last_seen_{};
   clock::time_point next_look_ = clock::now();
 

@@ -1,7 +1,9 @@
 #include "plugins/queue/kafka/producer.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <span>
 #include <utility>
 
 #include "base/check.hpp"
@@ -19,6 +21,7 @@ constexpr std::size_t header_overhead_bytes = 10;
 constexpr std::chrono::seconds closing_limit{5};
 constexpr int serve_ms = 1000;
 constexpr int refresh_ms = 1000;
+constexpr int awaited_ms = 50;  // between two looks at a topic that somebody waits for
 
 const properties producer_defaults{
     {"client.id", "evermill"},
@@ -52,6 +55,12 @@ std::size_t given(const settings& in, std::string_view name, std::size_t otherwi
     if (each == name) return number(value, otherwise);
   }
   return otherwise;
+}
+
+bool has_leaders(const rd_kafka_metadata_t& seen) {
+  if (seen.topic_cnt != 1 || seen.topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
+  const std::span partitions(seen.topics[0].partitions, static_cast<std::size_t>(seen.topics[0].partition_cnt));
+  return !partitions.empty() && std::ranges::all_of(partitions, [](const auto& each) { return each.leader >= 0; });
 }
 
 }  // namespace
@@ -93,8 +102,21 @@ void producer::life::wake() const {
 
 broker_result<void> producer::append(const std::string& name, std::uint32_t partition, std::vector<record> records,
                                      broker::append_callback done) {
+  placed_callback placed;
+  if (done) placed = [told = std::move(done)](broker_result<position> at, std::uint32_t) { told(std::move(at)); };
+  return add(name, partition, std::move(records), std::move(placed));
+}
+
+broker_result<void> producer::append_anywhere(const std::string& name, record what, placed_callback done) {
+  std::vector<record> one;
+  one.push_back(std::move(what));
+  return add(name, any_partition, std::move(one), std::move(done));
+}
+
+broker_result<void> producer::add(const std::string& name, std::uint32_t partition, std::vector<record> records,
+                                  placed_callback done) {
   EVERMILL_CHECK(!records.empty(), "an append of no records has no position to tell");
-  const std::string what = "append to " + name + "/" + std::to_string(partition);
+  const std::string what = "append to " + name + (partition == any_partition ? "" : "/" + std::to_string(partition));
   auto added = std::make_unique<batch>();
   for (const record& each : records) {
     const std::size_t bytes = record_bytes(each);
@@ -176,6 +198,9 @@ void producer::delivered(const rd_kafka_message_t& message) {
       if (of->failed == RD_KAFKA_RESP_ERR_NO_ERROR) of->failed = message.err;
     } else if (message.offset >= 0) {
       of->last = std::max(of->last, static_cast<position>(message.offset) + 1);
+      of->partition = static_cast<std::uint32_t>(message.partition);
+    } else {  // repeated after a server was lost, and known as a duplicate that lies too far back
+      of->is_unplaced = true;
     }
     if (--of->left > 0) return;
     of->in->open.erase(of);
@@ -189,7 +214,7 @@ void producer::delivered(const rd_kafka_message_t& message) {
 void producer::finish(std::unique_ptr<batch> what) {
   if (what->done) {
     if (what->failed == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      what->done(what->last);
+      what->done(what->is_unplaced ? position{0} : what->last, what->partition);
     } else {
       broker_error error = what->in->handle->error(what->failed, what->what);
       const bool is_purged =
@@ -198,7 +223,7 @@ void producer::finish(std::unique_ptr<batch> what) {
         std::lock_guard lock(mutex_);
         if (is_purged && closed_) error = {broker_errc::closed, settings_.address() + ": " + what->what + ": it was closed"};
       }
-      what->done(unexpected(std::move(error)));
+      what->done(unexpected(std::move(error)), what->partition);
     }
     what->done = nullptr;
   }
@@ -208,8 +233,7 @@ void producer::finish(std::unique_ptr<batch> what) {
 
 void producer::serve(life& of) {
   for (;;) {
-    rd_kafka_poll(of.handle->handle(), serve_ms);
-    refresh_topics(of);
+    rd_kafka_poll(of.handle->handle(), refresh_topics(of) ? serve_ms : awaited_ms);
     std::unique_lock lock(mutex_);
     if (of.ending) break;
     if (!of.failed) continue;
@@ -220,24 +244,31 @@ void producer::serve(life& of) {
   end(of);
 }
 
-void producer::refresh_topics(life& of) {
+/// Is nothing left that somebody waits for?
+bool producer::refresh_topics(life& of) {
   std::set<std::string> names;
   {
     std::lock_guard lock(mutex_);
     names.swap(of.to_refresh);
+    for (const auto& [name, waiting] : awaited_) names.insert(name);
   }
   for (const std::string& name : names) {
     rd_kafka_topic_t* known = nullptr;
     {
       std::lock_guard lock(mutex_);
-      if (of.ending) return;
+      if (of.ending) return true;
       known = topic(of, name);
     }
     if (known == nullptr) continue;
     const rd_kafka_metadata_t* found = nullptr;  // what it says, librdkafka has noted by then
-    const rd_kafka_resp_err_t code = rd_kafka_metadata(of.handle->handle(), 0, known, &found, refresh_ms);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) rd_kafka_metadata_destroy(found);
+    if (rd_kafka_metadata(of.handle->handle(), 0, known, &found, refresh_ms) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    const bool is_led = has_leaders(*found);
+    rd_kafka_metadata_destroy(found);
+    std::lock_guard lock(mutex_);
+    if (is_led && awaited_.erase(name) > 0) refreshed_.notify_all();
   }
+  std::lock_guard lock(mutex_);
+  return awaited_.empty();
 }
 
 void producer::replace(life& failed) {
@@ -289,11 +320,15 @@ bool producer::flush(std::chrono::milliseconds limit) {
   return answered_.wait_for(lock, limit, [&] { return unanswered_ == 0; });
 }
 
-void producer::refresh(const std::string& name) {
-  std::lock_guard lock(mutex_);
+void producer::refresh(const std::string& name, std::chrono::milliseconds limit) {
+  std::unique_lock lock(mutex_);
   if (closed_) return;
-  current_->to_refresh.insert(name);
+  ++awaited_[name];
   current_->wake();
+  const bool is_known = refreshed_.wait_for(lock, limit, [&] { return closed_ || !awaited_.contains(name); });
+  if (is_known) return;
+  const auto mine = awaited_.find(name);
+  if (--mine->second == 0) awaited_.erase(mine);
 }
 
 void producer::close() {
@@ -301,6 +336,8 @@ void producer::close() {
   {
     std::lock_guard lock(mutex_);
     closed_ = true;
+    awaited_.clear();
+    refreshed_.notify_all();
     if (current_) {
       current_->ending = true;
       current_->wake();

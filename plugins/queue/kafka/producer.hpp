@@ -1,7 +1,9 @@
 // Appends to topics: one idempotent producer, which is replaced when it fails for good.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -26,12 +28,18 @@ class producer {
   /// As broker::append, for a topic.
   broker_result<void> append(const std::string& topic, std::uint32_t partition, std::vector<record> records,
                              broker::append_callback done);
+
+  /// Told the position of the record and its partition, or why nobody knows whether it is there.
+  using placed_callback = std::function<void(broker_result<position>, std::uint32_t partition)>;
+  /// The same of one record, whose partition librdkafka chooses: by the key, where there is one.
+  broker_result<void> append_anywhere(const std::string& topic, record what, placed_callback done);
+
   std::size_t max_record_bytes() const { return max_record_bytes_; }
   bool flush(std::chrono::milliseconds limit);
   void close();
 
-  /// Looks at the topic anew: it was created, or created again.
-  void refresh(const std::string& topic);
+  /// Looks at the topic anew, which was created, or created again: waits, at most so long, until what is appended to it is taken.
+  void refresh(const std::string& topic, std::chrono::milliseconds limit);
 
   /// How often the producer was replaced.
   std::size_t replacements() const;
@@ -44,11 +52,13 @@ class producer {
   /// What one `append` was given.
   struct batch {
     life* in = nullptr;
-    broker::append_callback done;
+    placed_callback done;
+    std::uint32_t partition = 0;
     std::size_t left = 0;  // records that are not answered; guarded by the mutex
     std::size_t records = 0;
     std::size_t bytes = 0;
     position last = 0;
+    bool is_unplaced = false;  // a record is there, and the server does not know any more where
     rd_kafka_resp_err_t failed = RD_KAFKA_RESP_ERR_NO_ERROR;
     std::string what;  // for messages
   };
@@ -67,9 +77,13 @@ class producer {
 
   producer(const settings& with, const log& to) : settings_(with), log_(to) {}
 
+  static constexpr std::uint32_t any_partition = 0xffff'ffff;  // RD_KAFKA_PARTITION_UA
+
+  broker_result<void> add(const std::string& topic, std::uint32_t partition, std::vector<record> records,
+                          placed_callback done);
   broker_result<std::unique_ptr<life>> begin_life();
   void serve(life& of);
-  void refresh_topics(life& of);
+  bool refresh_topics(life& of);
   void end(life& of);
   void replace(life& failed);
   rd_kafka_topic_t* topic(life& of, const std::string& name);
@@ -85,6 +99,8 @@ class producer {
 
   mutable std::mutex mutex_;
   std::condition_variable answered_;
+  std::condition_variable refreshed_;
+  std::map<std::string, std::size_t> awaited_;  // topics somebody waits for to be known, and how many do
   std::unique_ptr<life> current_;
   std::vector<std::unique_ptr<life>> failed_;
   std::size_t waiting_records_ = 0;

@@ -25,7 +25,7 @@ const properties reader_defaults{
     {"topic.metadata.refresh.interval.ms", "30000"},
 };
 
-properties fixed(std::size_t prefetch_kbytes) {
+properties fixed(std::size_t prefetch_kbytes, readers::isolation how) {
   // A fetch that was begun below the limit is taken whole: so each has a half.
   const std::size_t half = std::max<std::size_t>(prefetch_kbytes / 2, 1);
   const std::size_t fetch = std::min(half, largest_fetch_kbytes);
@@ -33,7 +33,7 @@ properties fixed(std::size_t prefetch_kbytes) {
           {"auto.commit.enable", "false"},
           {"enable.auto.commit", "false"},
           {"enable.auto.offset.store", "false"},
-          {"isolation.level", "read_uncommitted"},
+          {"isolation.level", how == readers::isolation::read_committed ? "read_committed" : "read_uncommitted"},
           {"enable.partition.eof", "false"},
           {"queued.min.messages", "100000"},
           {"queued.max.messages.kbytes", std::to_string(std::max<std::size_t>(prefetch_kbytes - fetch, 1))},
@@ -269,7 +269,7 @@ broker_result<std::shared_ptr<readers::shared_handle>> readers::take(const place
   for (const std::shared_ptr<shared_handle>& each : handles_) {
     if (each->prefetch_kbytes == kbytes && each->reading.insert(what).second) return each;
   }
-  auto opened = client::open(RD_KAFKA_CONSUMER, settings_, reader_defaults, fixed(kbytes), {}, log_);
+  auto opened = client::open(RD_KAFKA_CONSUMER, settings_, reader_defaults, fixed(kbytes, isolation_), {}, log_);
   if (!opened) return unexpected(std::move(opened.error()));
   auto made = std::make_shared<shared_handle>();
   made->prefetch_kbytes = kbytes;

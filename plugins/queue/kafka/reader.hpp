@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <map>
@@ -23,8 +24,11 @@ class partition_reader;
 /// Thread-safe.
 class readers {
  public:
-  readers(const settings& with, admin& asks, dispatcher& by, const log& to)
-      : settings_(with), admin_(asks), dispatcher_(by), log_(to) {}
+  /// Are records of transactions read that are open, or were given up?
+  enum class isolation : std::uint8_t { read_uncommitted, read_committed };
+
+  readers(const settings& with, admin& asks, dispatcher& by, const log& to, isolation how = isolation::read_uncommitted)
+      : settings_(with), admin_(asks), dispatcher_(by), log_(to), isolation_(how) {}
   ~readers() { close(); }
 
   broker_result<std::unique_ptr<stream_reader>> read(const std::string& topic, std::uint32_t partition,
@@ -50,6 +54,7 @@ class readers {
   admin& admin_;
   dispatcher& dispatcher_;
   const log log_;
+  const isolation isolation_;
   std::mutex mutex_;
   std::vector<std::shared_ptr<shared_handle>> handles_;
   std::list<std::weak_ptr<partition_reader>> open_;

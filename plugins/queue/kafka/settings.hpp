@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "plugins/queue/broker.hpp"
+#include "evermill/broker.hpp"
 
 namespace evermill::queue::kafka {
 

@@ -128,6 +128,22 @@ class server final : public memory_server {
       const auto found = find_member(group, member_id);
       if (found == nullptr) return false;
       leave(found, due);
+      expelled.push_back(found);
+    }
+    due.make();
+    return true;
+  }
+  bool readmit(const std::string& group, const std::string& member_id) override {
+    calls due;
+    {
+      std::lock_guard lock(mutex);
+      const auto found = std::find_if(expelled.begin(), expelled.end(), [&](const std::shared_ptr<member_state>& each) {
+        return each->group == group && each->self.id == member_id;
+      });
+      if (found == expelled.end()) return false;
+      const std::shared_ptr<member_state> who = std::move(*found);
+      expelled.erase(found);
+      enter(who, due);
     }
     due.make();
     return true;
@@ -239,6 +255,7 @@ class server final : public memory_server {
 
   void leave(const std::shared_ptr<member_state>& who, calls& due) {
     std::erase(waiting, who);
+    std::erase(expelled, who);
     if (std::erase(groups[who->group], who) == 0) return;
     changed(*who, due);
     changed(who->group, due);
@@ -261,6 +278,7 @@ class server final : public memory_server {
   std::vector<std::shared_ptr<reader_state>> readers;
   std::map<std::string, std::vector<std::shared_ptr<member_state>>> groups;  // the longest-joined member first
   std::vector<std::shared_ptr<member_state>> waiting;                        // to join
+  std::vector<std::shared_ptr<member_state>> expelled;                       // and still there
 
  private:
   void come_back(calls& due) {

@@ -9,7 +9,8 @@
 #include <memory>
 #include <string>
 
-#include "plugins/queue/broker.hpp"
+#include "base/clock.hpp"
+#include "evermill/broker.hpp"
 
 namespace evermill::queue {
 
@@ -24,6 +25,8 @@ class memory_server {
 
   /// Gives the member up, as a server does that has not heard of it for too long. False: there is no such member.
   virtual bool expel(const std::string& group, const std::string& member_id) = 0;
+  /// It is heard of again, and joins anew. False: there is no such member that was given up.
+  virtual bool readmit(const std::string& group, const std::string& member_id) = 0;
 };
 
 struct memory_broker_options {

@@ -20,7 +20,12 @@ using event_ptr = std::shared_ptr<const messages::DecisionEvent>;
 struct event_list {
   std::mutex mutex;
   std::condition_variable quiet;
-  std::deque<event_ptr> kept;
+  struct kept_event {
+    event_ptr event;
+    std::size_t bytes;
+  };
+  std::deque<kept_event> kept;
+  std::size_t bytes = 0;  // of `kept`
   position first = 1;  // of `kept`
   position next = 1;   // to be polled
   std::uint64_t consumer = 0;
@@ -33,7 +38,8 @@ struct event_list {
 
   void trim(position through, std::vector<event_ptr>& done) {
     for (; first <= through && !kept.empty(); ++first) {
-      done.push_back(std::move(kept.front()));
+      bytes -= kept.front().bytes;
+      done.push_back(std::move(kept.front().event));
       kept.pop_front();
     }
   }
@@ -45,8 +51,6 @@ struct event_list {
     quiet.wait(lock, [&] { return calls_running == 0; });
   }
 };
-
-class memory_queue;
 
 class memory_consumer final : public consumer {
  public:
@@ -64,7 +68,7 @@ class memory_consumer final : public consumer {
     if (list_->consumer != id_) return 0;
     std::size_t count = 0;
     for (; count < limit && list_->next < list_->end(); ++count, ++list_->next) {
-      out.push_back({list_->next, list_->kept[list_->next - list_->first]});
+      out.push_back({list_->next, list_->kept[list_->next - list_->first].event});
     }
     if (list_->next == list_->end() && count == 0) list_->wants_call = true;
     return count;
@@ -82,13 +86,13 @@ class memory_consumer final : public consumer {
   const std::string source_;
 };
 
-class memory_queue final : public decision_queue {
+class memory_queue_impl final : public memory_queue {
  public:
-  memory_queue(boot_number boot, std::size_t partitions) : source_("memory/" + std::to_string(boot.value)) {
+  memory_queue_impl(const std::string& life, std::size_t partitions) : source_(std::string(transient_source) + life) {
     lists_.reserve(partitions);
     for (std::size_t i = 0; i < partitions; ++i) lists_.push_back(std::make_shared<event_list>());
   }
-  ~memory_queue() override { close(); }
+  ~memory_queue_impl() override { close(); }
 
   const std::string& source() const override { return source_; }
 
@@ -96,17 +100,22 @@ class memory_queue final : public decision_queue {
 
   bool publish(partition_id partition, std::span<const event_ptr> events) override {
     event_list& to = *lists_.at(partition.value);
+    for (const event_ptr& each : events) static_cast<void>(each->ByteSizeLong());  // which remembers it, without the lock
     std::unique_lock lock(to.mutex);
     if (to.closed) return false;
-    to.kept.insert(to.kept.end(), events.begin(), events.end());
+    for (const event_ptr& each : events) {
+      const auto bytes = static_cast<std::size_t>(each->GetCachedSize());
+      to.kept.push_back({each, bytes});
+      to.bytes += bytes;
+    }
     call(to, lock);
     return true;
   }
 
-  std::size_t backlog(partition_id partition) const override {
+  backlog_size backlog(partition_id partition) const override {
     event_list& of = *lists_.at(partition.value);
     std::lock_guard lock(of.mutex);
-    return of.kept.size();
+    return {of.kept.size(), of.bytes};
   }
 
   std::unique_ptr<consumer> consume(partition_id partition, position after,
@@ -125,6 +134,18 @@ class memory_queue final : public decision_queue {
     if (from->next < from->end()) call(*from, lock);
     lock.unlock();
     return reader;
+  }
+
+  void discard(partition_id partition) override {
+    event_list& of = *lists_.at(partition.value);
+    std::deque<event_list::kept_event> done;  // destroyed without the lock
+    std::unique_lock lock(of.mutex);
+    ++of.consumer;
+    of.silence(lock);
+    const position next = of.end();
+    done.swap(of.kept);
+    of.bytes = 0;
+    of.first = of.next = next;
   }
 
   void close() override {
@@ -154,9 +175,13 @@ class memory_queue final : public decision_queue {
 
 }  // namespace
 
-std::unique_ptr<decision_queue> make_memory_queue(boot_number boot, std::size_t partitions) {
+std::unique_ptr<memory_queue> make_memory_queue(const std::string& life, std::size_t partitions) {
   EVERMILL_CHECK(partitions > 0, "a queue has partitions");
-  return std::make_unique<memory_queue>(boot, partitions);
+  return std::make_unique<memory_queue_impl>(life, partitions);
+}
+
+std::unique_ptr<memory_queue> make_memory_queue(boot_number boot, std::size_t partitions) {
+  return make_memory_queue(std::to_string(boot.value), partitions);
 }
 
 }  // namespace evermill::queue

@@ -4,12 +4,21 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 
 #include "base/ids.hpp"
 #include "plugins/queue/decision_queue.hpp"
 
 namespace evermill::queue {
 
-std::unique_ptr<decision_queue> make_memory_queue(boot_number boot, std::size_t partitions);
+class memory_queue : public decision_queue {
+ public:
+  /// Drops all that the partition's queue holds, and ends its consumer. Positions go on: what was dropped is never there again.
+  virtual void discard(partition_id partition) = 0;
+};
+
+std::unique_ptr<memory_queue> make_memory_queue(boot_number boot, std::size_t partitions);
+/// `life` names one life of the process: never used again.
+std::unique_ptr<memory_queue> make_memory_queue(const std::string& life, std::size_t partitions);
 
 }  // namespace evermill::queue

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "plugins/queue/broker.hpp"
+#include "evermill/broker.hpp"
 
 namespace evermill::queue {
 

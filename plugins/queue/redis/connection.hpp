@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/log.hpp"
-#include "plugins/queue/broker.hpp"
+#include "evermill/broker.hpp"
 #include "plugins/queue/redis/address.hpp"
 #include "plugins/queue/redis/scripts.hpp"
 

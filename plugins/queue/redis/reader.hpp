@@ -11,8 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "evermill/guarded_call.hpp"
 #include "plugins/queue/redis/common.hpp"
-#include "plugins/queue/redis/guarded_call.hpp"
 
 namespace evermill::queue {
 

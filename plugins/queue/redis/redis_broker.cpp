@@ -192,6 +192,9 @@ class redis_broker final : public broker {
         survives = survives && value == wanted;
         settings += std::string(", ") + name + " " + value;
       }
+      const auto obstacle = why_transactions_are_left_out(at);
+      if (!obstacle) return unexpected(obstacle.error());
+      if (!obstacle->empty()) return broker_durability{false, "redis " + at.where() + ": " + settings + ", but " + *obstacle};
       return broker_durability{survives, "redis " + at.where() + ": " + settings};
     });
   }
@@ -233,6 +236,26 @@ class redis_broker final : public broker {
       if (is_new || !again) return outcome;  // one that was idle may have been ended long ago
     }
     return redis_closed();
+  }
+
+  /// Redis 7.0 loads its append-only file with the rights of its user `default`, whether or not that may log in, and leaves out each
+  /// transaction (what a script has written is one) of which that user may not do all. "": it may do everything.
+  static broker_result<std::string> why_transactions_are_left_out(redis_connection& at) {
+    at.add({"ACL", "GETUSER", "default"});
+    const auto reply = at.next();
+    if (!reply) return unexpected(reply.error());
+    if (is_error(**reply)) {
+      const bool old = text_of(**reply).find("unknown command") != std::string_view::npos;  // it has no users
+      return old ? "" : "it does not tell what its user \"default\" may do, without whose rights transactions are lost in a restart";
+    }
+    std::string_view commands, keys;
+    for (std::size_t i = 0; i + 1 < (*reply)->elements; i += 2) {
+      const std::string_view name = text_of(*(*reply)->element[i]);
+      if (name == "commands") commands = text_of(*(*reply)->element[i + 1]);
+      if (name == "keys") keys = text_of(*(*reply)->element[i + 1]);
+    }
+    if (commands == "+@all" && keys == "~*") return "";
+    return "its user \"default\" may not do everything, without which a restart loses transactions: give it \"off ~* &* +@all\"";
   }
 
   static broker_result<void> take_answers(redis_connection& at, std::size_t count) {

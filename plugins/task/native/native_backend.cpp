@@ -49,6 +49,8 @@ struct pool : std::enable_shared_from_this<pool> {
         limit(options.threads),
         time(options.time),
         on_heartbeat(options.on_heartbeat),
+        on_start(options.on_start),
+        secrets(options.secrets),
         reports(std::move(to)) {}
 
   void add_thread() {  // with the lock
@@ -95,6 +97,7 @@ struct pool : std::enable_shared_from_this<pool> {
     mine->started_us = to_micros(time->now());
     mine->runs = true;
     running.push_back(mine);
+    if (on_start) on_start(*mine->task);
     if (attempt_watch::is_limited(*mine->task)) watch_of(mine).start();
   }
 
@@ -150,6 +153,8 @@ struct pool : std::enable_shared_from_this<pool> {
   const unsigned limit;
   evermill::clock* const time;
   const on_attempt_heartbeat on_heartbeat;
+  const on_attempt_start on_start;
+  const std::shared_ptr<const secret_source> secrets;
   report_gate reports;
 
   std::mutex mutex;
@@ -166,24 +171,36 @@ struct pool : std::enable_shared_from_this<pool> {
 /// An attempt as its function sees it.
 class host final : public running_attempt {
  public:
-  host(pool& in, const attempt_ptr& mine)
-      : running_attempt(*mine->task), in_(in), mine_(mine), stop_(mine->stop.get_token()) {}
+  /// `task` is the attempt's with the values of its secrets; both outlive the host.
+  host(pool& in, const attempt_ptr& mine, const messages::ActivityTask& task, const attempt_secrets& secrets)
+      : running_attempt(task), in_(in), mine_(mine), secrets_(secrets), stop_(mine->stop.get_token()) {}
 
   const std::stop_token& stop_token() const override { return stop_; }
 
  private:
-  void pass_on(std::optional<messages::Payload> details) override { in_.heartbeat(mine_, std::move(details)); }
+  void pass_on(std::optional<messages::Payload> details) override {
+    if (secrets_.any()) secrets_.hide(details);
+    in_.heartbeat(mine_, std::move(details));
+  }
 
   pool& in_;
   const attempt_ptr& mine_;
+  const attempt_secrets& secrets_;
   const std::stop_token stop_;
 };
 
 outcome pool::call(const attempt_ptr& mine) {
   const activity_definition* activity = definitions.find_activity(mine->task->activity_type(), mine->task->options().version());
   if (activity == nullptr) return not_registered(mine->task->activity_type());
-  host seen(*this, mine);
-  return seen.run(*activity);
+  attempt_secrets used(secrets);
+  try {
+    const task_ptr task = used.reveal(mine->task);
+    outcome how = host(*this, mine, *task, used).run(*activity);
+    if (used.any()) used.hide(how);
+    return how;
+  } catch (const secret_error& error) {
+    return failure_of(error);
+  }
 }
 
 class backend final : public native_backend {
@@ -199,6 +216,8 @@ class backend final : public native_backend {
   bool serves(std::string_view activity_type) const override {
     return pool_->definitions.find_activity(activity_type) != nullptr;
   }
+
+  std::vector<std::string> activity_types() const override { return pool_->definitions.activity_names(); }
 
   void run(std::vector<task_ptr> tasks) override {
     std::vector<job> jobs;
@@ -291,6 +310,12 @@ class backend final : public native_backend {
 };
 
 }  // namespace
+
+unsigned default_native_threads() {
+  constexpr unsigned threads_per_core = 4;
+  constexpr unsigned least = 8;
+  return std::max(least, threads_per_core * std::max(1U, std::thread::hardware_concurrency()));
+}
 
 std::unique_ptr<native_backend> make_native_backend(registry definitions, const native_options& options,
                                                     on_attempt_end report) {

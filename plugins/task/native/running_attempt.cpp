@@ -46,7 +46,9 @@ activity_info running_attempt::info() const {
           .task_queue = options.task_queue().empty() ? std::string(default_task_queue) : options.task_queue(),
           .scheduled_at = from_micros(task_.scheduled_us()),
           .heartbeat_timeout = std::chrono::microseconds(options.heartbeat_us()),
-          .start_to_close_timeout = std::chrono::microseconds(options.start_to_close_us())};
+          .start_to_close_timeout = std::chrono::microseconds(options.start_to_close_us()),
+          .traceparent = task_.traceparent(),
+          .tracestate = task_.tracestate()};
 }
 
 void running_attempt::heartbeat(payload details) {

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +17,8 @@
 #include <optional>
 #include <utility>
 #include <vector>
+
+#include "plugins/task/shell/memory_group.hpp"
 
 extern char** environ;
 
@@ -45,7 +49,7 @@ class descriptor {
 /// Above those that the child's streams will take, also where this process runs with its own closed.
 descriptor above_streams(int fd) {
   const descriptor low(fd);
-  return descriptor(::fcntl(fd, F_DUPFD_CLOEXEC, heartbeat_descriptor + 1));
+  return descriptor(::fcntl(fd, F_DUPFD_CLOEXEC, document_descriptor + 1));
 }
 
 bool make_pipe(descriptor& read_end, descriptor& write_end) {
@@ -76,14 +80,26 @@ struct streams {
   }
 };
 
-std::vector<std::string> environment(const shell_command& command, const std::map<std::string, std::string>& extra) {
+/// A file without a name that holds `text`.
+descriptor make_document(const std::string& text) {
+  descriptor file = above_streams(::memfd_create("document", MFD_CLOEXEC));
+  for (std::size_t done = 0; file.get() >= 0 && done < text.size();) {
+    const ssize_t n = ::write(file.get(), text.data() + done, text.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return {};
+    done += static_cast<std::size_t>(n);
+  }
+  if (file.get() >= 0) ::lseek(file.get(), 0, SEEK_SET);
+  return file;
+}
+
+std::vector<std::string> environment(const process_command& command) {
   std::map<std::string, std::string> all;
   for (char** entry = environ; command.inherit_env && *entry != nullptr; ++entry) {
     const std::string text = *entry;
     const std::size_t equals = text.find('=');
     if (equals != std::string::npos) all[text.substr(0, equals)] = text.substr(equals + 1);
   }
-  for (const auto& [name, value] : extra) all[name] = value;
   for (const auto& [name, value] : command.env) all[name] = value;
   std::vector<std::string> lines;
   for (const auto& [name, value] : all) lines.push_back(name + "=" + value);
@@ -113,9 +129,19 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return list;
 }
 
+/// What the child becomes.
+struct new_program {
+  const char* path;
+  char* const* argv;
+  char* const* env;
+  const char* directory;
+  std::array<int, 5> streams;  ///< in the order of its numbers; -1: none
+  int group = -1;              ///< of memory_group
+  rlim_t data_bytes = RLIM_INFINITY;
+};
+
 /// In the child: only calls that are safe after fork in a threaded program.
-[[noreturn]] void become(const char* program, char* const* argv, char* const* env, const char* directory,
-                         const std::array<int, 4>& streams, int error_pipe, pid_t parent) {
+[[noreturn]] void become(const new_program& next, int error_pipe, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);
@@ -123,8 +149,15 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
-  for (int i = 0; i < 4; ++i) ::dup2(streams[static_cast<std::size_t>(i)], i);
-  if (*directory == '\0' || ::chdir(directory) == 0) ::execve(program, argv, env);
+  bool limited = next.group < 0 || ::write(next.group, "0", 1) == 1;  // first: its number may be a stream's
+  int number = 0;
+  for (const int stream : next.streams) {
+    if (stream >= 0) ::dup2(stream, number);
+    ++number;
+  }
+  const rlimit data{next.data_bytes, next.data_bytes};
+  limited = limited && (next.data_bytes == RLIM_INFINITY || ::setrlimit(RLIMIT_DATA, &data) == 0);
+  if (limited && (*next.directory == '\0' || ::chdir(next.directory) == 0)) ::execve(next.path, next.argv, next.env);
   const int error = errno;
   [[maybe_unused]] const ssize_t written = ::write(error_pipe, &error, sizeof error);
   ::_exit(127);
@@ -286,26 +319,35 @@ process_end cannot_start(const std::string& what, int error, bool out_of_means) 
 
 }  // namespace
 
-process_end run_process(const shell_command& command, const std::map<std::string, std::string>& extra_env,
-                        const process_control& control) {
+process_end run_process(const process_command& command, const process_control& control) {
   std::vector<std::string> argv = command.argv;
-  if (!command.script.empty()) argv = {"/bin/sh", "-c", command.script};
-  std::vector<std::string> env = environment(command, extra_env);
+  std::vector<std::string> env = environment(command);
   const std::string program = find_program(argv.front(), env);
   const std::vector<char*> argv_pointers = pointers(argv);
   const std::vector<char*> env_pointers = pointers(env);
   streams pipes;
   if (!pipes.make()) return cannot_start("\"" + program + "\": its pipes", errno, true);
+  descriptor document;
+  if (command.document) document = make_document(*command.document);
+  if (command.document && document.get() < 0) return cannot_start("\"" + program + "\": its script", errno, true);
+  const bool wants_group = command.memory_bytes > 0 && control.cgroups;
+  const std::optional<memory_group> group = wants_group ? memory_group::make(command.memory_bytes) : std::nullopt;
+  new_program next{program.c_str(),
+                   argv_pointers.data(),
+                   env_pointers.data(),
+                   command.working_directory.c_str(),
+                   {}};
+  for (std::size_t i = 0; i < pipes.theirs.size(); ++i) next.streams[i] = pipes.theirs[i].get();
+  next.streams[document_descriptor] = document.get();
+  if (group) next.group = group->descriptor();
+  if (command.memory_bytes > 0 && !group) next.data_bytes = static_cast<rlim_t>(command.memory_bytes);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
-  if (pid == 0) {
-    become(program.c_str(), argv_pointers.data(), env_pointers.data(), command.working_directory.c_str(),
-           {pipes.theirs[0].get(), pipes.theirs[1].get(), pipes.theirs[2].get(), pipes.theirs[3].get()},
-           pipes.error_write.get(), parent);
-  }
+  if (pid == 0) become(next, pipes.error_write.get(), parent);
   if (pid < 0) return cannot_start("\"" + program + "\": fork", errno, true);
   ::setpgid(pid, pid);
   pipes.close_theirs();
+  document.close();
   int start_errno = 0;
   while (::read(pipes.error_read.get(), &start_errno, sizeof start_errno) < 0 && errno == EINTR) {
   }
@@ -313,7 +355,9 @@ process_end run_process(const shell_command& command, const std::map<std::string
     reap(pid);
     const std::string where =
         command.working_directory.empty() ? "" : " in directory \"" + command.working_directory + "\"";
-    return cannot_start("\"" + program + "\"" + where, start_errno, false);
+    process_end end = cannot_start("\"" + program + "\"" + where, start_errno, false);
+    end.no_such_program = start_errno == ENOENT && command.working_directory.empty();
+    return end;
   }
   descriptor exit(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (exit.get() < 0) {
@@ -331,6 +375,7 @@ process_end run_process(const shell_command& command, const std::map<std::string
   } else {
     end.result.exit_code = WEXITSTATUS(status);
   }
+  end.out_of_memory = group && group->ran_out() && (end.signal != 0 || end.result.exit_code != 0);
   return end;
 }
 

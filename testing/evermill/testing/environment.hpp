@@ -174,8 +174,8 @@ class environment {
   void answer(const human_task<A(Q...)>& which, const std::type_identity_t<A>& value) {
     answer(which.name, codec<A>::encode(value));
   }
-  /// All locks and semaphores that somebody holds or waits for.
-  std::vector<lock_description> locks() const;
+  /// All locks and semaphores of the namespace that somebody holds or waits for.
+  std::vector<lock_description> locks(std::string_view name_space = {}) const;
 
   /// @}
   /// @name Time
