@@ -23,4 +23,10 @@ inline bool is_stream_name(std::string_view name) {
   });
 }
 
+/// Does what goes there stay on this machine, whoever answers for names? An IPv6 address stands without its brackets.
+inline bool is_this_machine(std::string_view host) {
+  return host == "localhost" || host == "::1" ||
+         (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos);
+}
+
 }  // namespace evermill::queue

@@ -8,7 +8,8 @@
 #                                                 each broker can be reached in a second way, too: DIR/proxies has a line with
 #                                                 two ports for each, one that its clients will use, on which you have to
 #                  [--login yes]                  forward to the other. With a login there is a third way, DIR/secured, over TLS
-#                                                 (DIR/ca.pem) for the user "evermill" (PLAIN, DIR/password)
+#                                                 (DIR/ca.pem) for the user "evermill" (PLAIN, DIR/password), and a fourth,
+#                                                 DIR/mutual, for who shows the certificate DIR/client.crt (DIR/client.key)
 #   kafka.sh kill DIR N                           ends broker N (1, 2, 3) with SIGKILL
 #   kafka.sh up DIR N                             brings it back and waits until it answers
 #   kafka.sh pause DIR N | resume DIR N           SIGSTOP and SIGCONT
@@ -84,7 +85,7 @@ print(*found)
 PYTHON
 }
 
-# A certificate of 127.0.0.1, with the authority that signed it, and a password.
+# A certificate of 127.0.0.1 and one of a client, with the authority that signed both, and a password.
 make_login() {
   local dir=$1
   need openssl openssl
@@ -93,13 +94,16 @@ make_login() {
     openssl req -newkey rsa:2048 -nodes -subj "/CN=127.0.0.1" -keyout "$dir/server.key" -out "$dir/server.csr"
     openssl x509 -req -in "$dir/server.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -CAcreateserial -days 3650 \
       -extfile <(echo "subjectAltName=IP:127.0.0.1") -out "$dir/server.crt"
+    openssl req -newkey rsa:2048 -nodes -subj "/CN=a node" -keyout "$dir/client.key" -out "$dir/client.csr"
+    openssl x509 -req -in "$dir/client.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -CAcreateserial -days 3650 \
+      -out "$dir/client.crt"
   } >"$dir/login.log" 2>&1 || { tail -5 "$dir/login.log" >&2; fail "openssl can't make a certificate (all of it in $dir/login.log)"; }
   cat "$dir/server.key" "$dir/server.crt" >"$dir/server.pem"
   openssl rand -hex 16 >"$dir/password"
 }
 
 configure() {
-  local dir=$1 brokers=$2 base=$3 proxies=$4 login=$5 ports=() proxied=() secured=() voters="" address="" n replicas in_sync=1
+  local dir=$1 brokers=$2 base=$3 proxies=$4 login=$5 ports=() proxied=() secured=() mutual=() voters="" address="" n replicas in_sync=1
   local listener="" advertised="" protocol=""
   if [[ -n $base ]]; then
     for ((n = 0; n < 2 * brokers; ++n)); do ports+=($((base + n))); done
@@ -114,7 +118,9 @@ configure() {
   if [[ $login == yes ]]; then
     need python3 python3
     make_login "$dir"
-    read -r -a secured <<<"$(free_ports "$brokers")"
+    read -r -a secured <<<"$(free_ports $((2 * brokers)))"
+    mutual=("${secured[@]:brokers}")
+    secured=("${secured[@]:0:brokers}")
   fi
   ((brokers == 3)) && in_sync=2
   replicas=$brokers
@@ -131,9 +137,9 @@ configure() {
       echo "${proxied[2 * n - 2]} ${proxied[2 * n - 1]}" >>"$dir/proxies"
     fi
     if [[ $login == yes ]]; then
-      listener+=,SECURED://127.0.0.1:${secured[n - 1]}
-      advertised+=,SECURED://127.0.0.1:${secured[n - 1]}
-      protocol+=,SECURED:SASL_SSL
+      listener+=,SECURED://127.0.0.1:${secured[n - 1]},MUTUAL://127.0.0.1:${mutual[n - 1]}
+      advertised+=,SECURED://127.0.0.1:${secured[n - 1]},MUTUAL://127.0.0.1:${mutual[n - 1]}
+      protocol+=,SECURED:SASL_SSL,MUTUAL:SSL
     fi
     cat >"$dir/broker-$n.properties" <<PROPERTIES
 process.roles=broker,controller
@@ -164,6 +170,11 @@ PROPERTIES
       cat >>"$dir/broker-$n.properties" <<PROPERTIES
 listener.name.secured.ssl.keystore.type=PEM
 listener.name.secured.ssl.keystore.location=$dir/server.pem
+listener.name.mutual.ssl.keystore.type=PEM
+listener.name.mutual.ssl.keystore.location=$dir/server.pem
+listener.name.mutual.ssl.truststore.type=PEM
+listener.name.mutual.ssl.truststore.location=$dir/ca.pem
+listener.name.mutual.ssl.client.auth=required
 listener.name.secured.sasl.enabled.mechanisms=PLAIN
 listener.name.secured.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_evermill="$(cat "$dir/password")";
 PROPERTIES
@@ -175,6 +186,7 @@ PROPERTIES
     }
   done
   ((${#secured[@]} == 0)) || printf '127.0.0.1:%s\n' "${secured[@]}" | paste -sd, >"$dir/secured"
+  ((${#mutual[@]} == 0)) || printf '127.0.0.1:%s\n' "${mutual[@]}" | paste -sd, >"$dir/mutual"
   echo "$address" >"$dir/address"
 }
 

@@ -66,8 +66,8 @@ class Publishing(ProgramTest):
             killer = threading.Timer(0.05 + 0.11 * life, process.kill)
             killer.start()
             for n in range(40):
-                done = self.run_if_possible("run", "greet", "--id", f"g-{life}-{n}", "--input", '"x"')
-                if not done and process.poll() is not None:
+                self.run_if_possible("run", "greet", "--id", f"g-{life}-{n}", "--input", '"x"')
+                if process.poll() is not None:
                     break
             killer.cancel()
             killed += process.poll() is not None

@@ -101,7 +101,7 @@ class ComposeConfig(unittest.TestCase):
         return {services[name]["environment"]["EVERMILL_QUEUE"] for name in [*NODES, "worker"]}
 
     def test_the_queue_is_kafka_and_can_be_redis(self):
-        self.assertEqual(self.queues(), {"kafka://" + ",".join(f"{name}:19092" for name in BROKERS)})
+        self.assertEqual(self.queues(), {"kafka://" + ",".join(f"{name}:19092" for name in BROKERS) + "?insecure=yes"})
         redis = "redis://redis:6379?insecure=yes"
         self.assertEqual(self.queues(EVERMILL_COMPOSE_QUEUE=redis), {redis})
         elsewhere = self.queues(EVERMILL_QUEUE="redis://localhost:6379")

@@ -98,6 +98,21 @@ class GuardedKafka(LoginCase):
         self.broker.make_other_authority("other.pem")
         self.assertRegex(self.refusal(self.address_with(self.password_file, "other.pem")), "(?i)certificate")
 
+    def mutual_address(self, **shown):
+        files = "".join(f"&ssl.{name}.location={quote(os.path.join(self.broker.folder, file), safe='')}" for name, file in shown.items())
+        return f"kafka://{self.broker.mutual_hosts}?security.protocol=ssl&operation-timeout-ms=15000{files}"
+
+    def test_nodes_and_workers_show_certificates_where_the_broker_asks_for_them(self):
+        self.assertRegex(self.refusal(self.mutual_address(ca="ca.pem")), "(?i)certificate|ssl|tls")
+        self.environment["EVERMILL_QUEUE"] = self.mutual_address(ca="ca.pem", certificate="client.crt", key="client.key")
+        self.start_node("node-1", "--no-activities")
+        self.start("worker")
+        self.wait_until(lambda: self.all_owned_by(1))
+        self.run_shell("true", "--id", "one")
+
+    def test_what_goes_beyond_this_machine_is_encrypted_or_forced(self):
+        self.assertIn("security.protocol=ssl", self.refusal("kafka://192.0.2.1:9092"))
+
     def test_a_password_is_never_shown(self):
         def restart():
             self.broker.run("kill", self.broker.folder, "1")

@@ -134,7 +134,7 @@ class Kafka:
     """Brokers of scripts/services/kafka.sh: of three, any one may be away."""
 
     def __init__(self, folder, brokers=3, login=False):
-        """With a login there are secured_hosts, for the user "evermill" with this password."""
+        """With a login there are secured_hosts, for the user "evermill" with this password, and mutual_hosts, for who has client.crt."""
         self.folder = os.path.join(folder, "kafka")
         self.brokers = brokers
         self.proxies = []
@@ -148,6 +148,7 @@ class Kafka:
         self.hosts = self.text_of("address")
         if login:
             self.secured_hosts = self.text_of("secured")
+            self.mutual_hosts = self.text_of("mutual")
             self.password = self.text_of("password")
         with open(os.path.join(self.folder, "proxies"), encoding="utf-8") as file:
             ports = [[int(port) for port in line.split()] for line in file]

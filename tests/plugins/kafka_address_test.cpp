@@ -42,15 +42,27 @@ TEST(KafkaAddress, RefusesWhatIsNone) {
        {"", "redis://h:1", "kafka://", "kafka://:9092", "kafka://h:0", "kafka://h:65536", "kafka://h:x", "kafka://h:",
         "kafka://h,", "kafka://a b:1", "kafka://[::1:9092", "kafka://h?prefix", "kafka://h?=1", "kafka://h?prefix=",
         "kafka://h?prefix=a/b", "kafka://h?replication=0", "kafka://h?replication=many", "kafka://h?client.id=%4",
-        "kafka://h?client.id=%zz", "kafka://h?client.id=a&client.id=b", "kafka://h?operation-timeout-ms=0"}) {
+        "kafka://h?client.id=%zz", "kafka://h?client.id=a&client.id=b", "kafka://h?operation-timeout-ms=0", "kafka://h?insecure=maybe"}) {
     EXPECT_FALSE(refusal(address).empty());
   }
 }
 
 TEST(KafkaAddress, RefusesWhatLibrdkafkaRefusesInItsWords) {
-  EXPECT_NE(refusal("kafka://h?no.such.thing=1").find("No such configuration property: \"no.such.thing\""), std::string::npos);
-  EXPECT_NE(refusal("kafka://h?message.timeout.ms=soon").find("message.timeout.ms"), std::string::npos);
+  EXPECT_NE(refusal("kafka://h?insecure=yes&no.such.thing=1").find("No such configuration property: \"no.such.thing\""), std::string::npos);
+  EXPECT_NE(refusal("kafka://h?insecure=yes&message.timeout.ms=soon").find("message.timeout.ms"), std::string::npos);
   EXPECT_NE(refusal("kafka://h?security.protocol=carrier-pigeon").find("security.protocol"), std::string::npos);
+}
+
+TEST(KafkaAddress, WhatGoesBeyondThisMachineIsEncryptedOrForced) {
+  for (const char* const open : {"kafka://broker-1", "kafka://127.0.0.1:1,broker-1:1", "kafka://[2001:db8::1]:1",
+                                 "kafka://127.0.0.1.example.org", "kafka://h?insecure=no", "kafka://h?security.protocol=PLAINTEXT",
+                                 "kafka://h?security.protocol=sasl_plaintext"}) {
+    EXPECT_NE(refusal(open).find("insecure=yes"), std::string::npos) << open;
+  }
+  for (const char* const fine : {"kafka://127.0.0.1:1,localhost:1,[::1]:1", "kafka://h?insecure=yes", "kafka://h?security.protocol=ssl",
+                                 "kafka://h?security.protocol=SASL_SSL&sasl.mechanism=PLAIN"}) {
+    EXPECT_TRUE(check_encrypted(*parse_address(fine)).has_value()) << fine;
+  }
 }
 
 TEST(KafkaAddress, RefusesOptionsThatWouldBreakPromises) {

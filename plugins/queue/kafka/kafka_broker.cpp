@@ -145,6 +145,7 @@ class kafka_broker final : public broker {
 broker_result<std::unique_ptr<broker>> make_kafka_broker(const std::string& address, const log& to) {
   auto parsed = kafka::parse_address(address);
   if (!parsed) return unexpected(std::move(parsed.error()));
+  if (const auto encrypted = kafka::check_encrypted(*parsed); !encrypted) return unexpected(encrypted.error());
   auto made = std::make_unique<kafka::kafka_broker>(std::move(*parsed), to);
   if (const auto opened = made->open(); !opened) return unexpected(opened.error());
   return made;

@@ -13,6 +13,7 @@ namespace evermill::queue {
 ///
 ///   prefix         of the names of topics and consumer groups (evermill): the stream "decisions" is the topic PREFIX.decisions
 ///   replication    of topics that are created (the server's default)
+///   insecure       yes: servers beyond this machine are used without TLS, which is refused otherwise
 ///   operation-timeout-ms  how long what blocks waits for the server (15000)
 ///   password-file  a file that holds sasl.password in its first line
 ///   password-env   the environment variable that holds sasl.password

@@ -1,6 +1,7 @@
 #include "plugins/queue/kafka/settings.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
@@ -125,6 +126,11 @@ broker_result<void> take_option(settings& into, const std::string& name, std::st
     into.replication = *factor;
     return {};
   }
+  if (name == "insecure") {
+    if (value != "yes" && value != "no") return wrong("insecure is yes or no, not '" + value + "'");
+    into.insecure = value == "yes";
+    return {};
+  }
   if (name == "operation-timeout-ms") {
     const std::optional<int> limit = number(value, 1, 3'600'000);
     if (!limit) return wrong("operation-timeout-ms is a number of milliseconds, up to an hour, not '" + value + "'");
@@ -155,6 +161,24 @@ std::string settings::masked(std::string text) const {
     }
   }
   return text;
+}
+
+broker_result<void> check_encrypted(const settings& what) {
+  if (what.insecure) return {};
+  std::string protocol = "plaintext";
+  for (const auto& [name, value] : what.given) {
+    if (name == "security.protocol") protocol = value;
+  }
+  std::transform(protocol.begin(), protocol.end(), protocol.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (!protocol.ends_with("plaintext")) return {};  // librdkafka refuses what is none
+  for (const std::string_view server : split(what.servers, ',')) {
+    std::string_view host = server.substr(0, server.rfind(':'));
+    if (host.starts_with('[')) host = host.substr(1, host.find(']') - 1);
+    if (is_this_machine(host)) continue;
+    return wrong("host '" + std::string(host) + "' is not this machine, and nothing is encrypted on the way to it; add " +
+                 "security.protocol=ssl or sasl_ssl, or insecure=yes where the network can be trusted");
+  }
+  return {};
 }
 
 broker_result<settings> parse_address(std::string_view address) {

@@ -74,11 +74,6 @@ std::optional<redis_server_address> to_server(std::string_view text) {
   return server;
 }
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" ||
-         (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos);
-}
-
 struct reading {
   redis_address address;
   bool insecure = false;
@@ -190,7 +185,7 @@ struct reading {
 
   bool all_loopback() {
     for (const redis_server_address& each : address.servers) {
-      if (is_loopback(each.host)) continue;
+      if (is_this_machine(each.host)) continue;
       return fails("host '" + each.host + "' is not this machine, and nothing is encrypted on the way to it; use a " +
                    "tunnel, or add insecure=yes where the network can be trusted");
     }
