@@ -128,9 +128,9 @@ bool partition_actor::has_activity(const std::string& type, const std::string& v
 }
 bool partition_actor::has_followers() { return parts_->listener->has_followers(); }
 
-const workflow_definition* partition_actor::find_workflow(const std::string& type, const std::string& version) {
+const workflow_definition* partition_actor::find_workflow(std::string_view name_space, const std::string& type, const std::string& version) {
   const workflow_definition* const local = parts_->definitions->find_workflow(type, version);
-  return local != nullptr || parts_->deciders == nullptr ? local : parts_->deciders->find(type, version);
+  return local != nullptr || parts_->deciders == nullptr ? local : parts_->deciders->find(name_space, type, version);
 }
 
 bool partition_actor::takes_deciders() { return parts_->deciders != nullptr; }

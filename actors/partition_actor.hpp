@@ -32,7 +32,7 @@ class partition_actor final : public caf::event_based_actor, private partition_p
   timestamp now() override;
   std::uint64_t random() override;
   std::string make_run_id() override;
-  const workflow_definition* find_workflow(const std::string& type, const std::string& version) override;
+  const workflow_definition* find_workflow(std::string_view name_space, const std::string& type, const std::string& version) override;
   bool takes_deciders() override;
   partition_id partition_of(const std::string& workflow_id) override;
   bool has_followers() override;

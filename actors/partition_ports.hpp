@@ -165,8 +165,8 @@ class partition_ports {
   virtual timestamp now() = 0;
   virtual std::uint64_t random() = 0;
   virtual std::string make_run_id() = 0;
-  /// Is this version of the workflow type here ("": any)? Null: no.
-  virtual const workflow_definition* find_workflow(const std::string& type, const std::string& version) = 0;
+  /// Is this version of the workflow type here ("": any), for executions of the namespace? Null: no.
+  virtual const workflow_definition* find_workflow(std::string_view name_space, const std::string& type, const std::string& version) = 0;
   /// May workers elsewhere have code for a workflow type that is not here?
   virtual bool takes_deciders() { return false; }
   virtual partition_id partition_of(const std::string& workflow_id) = 0;

@@ -157,11 +157,8 @@ const workflow_definition* partition::definition_of(const run& r) {
   return find_code(r.workflow_id, r.header.workflow_type(), r.header.version());
 }
 
-/// Workers decide for the default namespace only: a type of theirs is not known in another one.
 const workflow_definition* partition::find_code(const std::string& workflow_id, const std::string& type, const std::string& version) {
-  const workflow_definition* const found = ports_.find_workflow(type, version);
-  const bool is_elsewhere = found != nullptr && deciders::is_remote(*found) && !namespaces::is_default(namespaces::name_of(workflow_id));
-  return is_elsewhere ? nullptr : found;
+  return ports_.find_workflow(namespaces::name_of(workflow_id), type, version);
 }
 
 void partition::block_unserved(run& r) {

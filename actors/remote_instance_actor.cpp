@@ -89,10 +89,13 @@ bool remote_instance_actor::step(instance_work& work) {
 void remote_instance_actor::ask(const messages::Event* decision, timestamp time, const std::vector<instance_query>* queries) {
   if (run_id_.empty()) {
     const messages::Event& start = history_.empty() ? *decision : history_.front().events(0);
-    workflow_id_ = namespaces::plain(start.workflow_execution_started().workflow_id());
+    const auto [name_space, id] = namespaces::split(start.workflow_execution_started().workflow_id());
+    name_space_ = name_space;
+    workflow_id_ = id;
     run_id_ = start.workflow_execution_started().run_id();
   }
   auto what = std::make_shared<deciders::question>();
+  what->name_space = name_space_;
   what->workflow_id = workflow_id_;
   what->run_id = run_id_;
   what->workflow_type = type_;

@@ -43,6 +43,7 @@ class remote_instance_actor final : public caf::event_based_actor {
   const std::string version_;
   const turn_name name_;
   deciders::remote_decider decider_;
+  std::string name_space_;
   std::string workflow_id_;
   std::string run_id_;
   bool placed_ = false;                        // a worker has it, or had it last

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "base/namespaces.hpp"
 #include "base/text.hpp"
 
 namespace evermill::deciders {
@@ -12,7 +13,13 @@ namespace {
 constexpr int looks_per_limit = 4;
 constexpr std::size_t most_slow_runs = 10'000;
 
-workflow_name workflow_of(const question& what) { return {what.workflow_type, what.version}; }
+/// Types are kept as ids are: one of a namespace is not that of another.
+workflow_name workflow_of(const question& what) { return {namespaces::qualified(what.name_space, what.workflow_type), what.version}; }
+
+std::string shown(const std::string& id) {
+  const auto [name_space, plain] = namespaces::split(id);
+  return namespaces::is_default(name_space) ? std::string(plain) : std::string(plain) + " of " + std::string(name_space);
+}
 
 }  // namespace
 
@@ -52,6 +59,10 @@ connected_deciders::session_id connected_deciders::connect(decider_description&&
                                   "\", which no other process decides then; choose another name");
     }
   }
+  who.id = namespaces::qualified(who.name_space, who.id);
+  std::set<workflow_name> decided;
+  for (const auto& [type, version] : who.workflows) decided.emplace(namespaces::qualified(who.name_space, type), version);
+  who.workflows = std::move(decided);
   const std::lock_guard lock(mutex_);
   if (closed_) {
     connection->close("the process is stopping");
@@ -72,14 +83,14 @@ connected_deciders::session_id connected_deciders::connect(decider_description&&
     known_workflow& known = workflows_[each];
     if (!known.definition) {
       auto made = std::make_unique<workflow_definition>();
-      made->name = each.first;
+      made->name = namespaces::plain(each.first);
       made->version = each.second;
       known.definition = std::move(made);
     }
     known.came = ++arrivals_;
     ++known.workers;
   }
-  log_.info({}, "decider {} is connected: {}; it decides {} workflow types", is.about.id, is.about.identity, is.about.workflows.size());
+  log_.info({}, "decider {} is connected: {}; it decides {} workflow types", shown(is.about.id), is.about.identity, is.about.workflows.size());
   if (served_) served_();
   return id;
 }
@@ -152,7 +163,7 @@ void connected_deciders::disconnect(session_id session) {
   const std::lock_guard lock(mutex_);
   const auto it = sessions_.find(session);
   if (it == sessions_.end()) return;
-  log_.info({}, "decider {} is gone; it had {} runs", it->second.about.id, it->second.runs.size());
+  log_.info({}, "decider {} is gone; it had {} runs", shown(it->second.about.id), it->second.runs.size());
   end_session(it);
 }
 
@@ -181,7 +192,7 @@ void connected_deciders::refuse_unserved() {
       continue;
     }
     for (const auto& [number, id] : it->second) {
-      tell(instances_.at(id), verdict::kind::unserved, unserved_text(it->first.first, it->first.second));
+      tell(instances_.at(id), verdict::kind::unserved, unserved_text(std::string(namespaces::plain(it->first.first)), it->first.second));
     }
     it = unplaced_.erase(it);
   }
@@ -222,10 +233,11 @@ decider_load connected_deciders::load() const {
 
 // --- questions
 
-const workflow_definition* connected_deciders::find(const std::string& type, const std::string& version) {
+const workflow_definition* connected_deciders::find(std::string_view name_space, const std::string& type, const std::string& version) {
+  const std::string kept = namespaces::qualified(name_space, type);
   const std::lock_guard lock(mutex_);
   const known_workflow* newest = nullptr;
-  for (auto it = workflows_.lower_bound({type, version}); it != workflows_.end() && it->first.first == type; ++it) {
+  for (auto it = workflows_.lower_bound({kept, version}); it != workflows_.end() && it->first.first == kept; ++it) {
     if (!version.empty() && it->first.second != version) break;
     if (it->second.workers > 0 && (newest == nullptr || it->second.came > newest->came)) newest = &it->second;
   }
@@ -381,11 +393,11 @@ void connected_deciders::tell(instance& run, verdict::kind what, std::string mes
 
 void connected_deciders::time_out(instance& run) {
   const std::shared_ptr<const question> what = run.asks->what;
-  const std::string worker = run.worker;
+  const std::string worker = shown(run.worker);
   log_.warn({}, "decider {} has not answered a turn of \"{}\" in time; the run is taken from it", worker, what->workflow_id);
   if (slow_.size() >= most_slow_runs) slow_.clear();
   std::set<std::string>& slow = slow_[run.run_id];
-  slow.insert(worker);
+  slow.insert(run.worker);
   take_out(run);
   unplace(run, true);
   if (slow.size() < options_.slow_workers && roomiest_for(*what) != sessions_.end()) return tell(run, verdict::kind::moved, {});

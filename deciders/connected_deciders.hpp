@@ -17,6 +17,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,7 +28,7 @@
 
 namespace evermill::deciders {
 
-using workflow_name = std::pair<std::string, std::string>;  ///< type and version
+using workflow_name = std::pair<std::string, std::string>;  ///< type, and version
 
 /// What a worker says of itself when it connects.
 struct decider_description {
@@ -35,6 +36,7 @@ struct decider_description {
   std::string identity;               ///< for people
   std::set<workflow_name> workflows;  ///< that it decides
   std::map<std::string, std::string> live;  ///< run ids that it has, of an earlier connection, and the token of the last turn in each
+  std::string name_space{};           ///< of the runs that it decides; "": the default one
 };
 
 /// The way to a worker. Called with the lock of the hub: must be short, and must not call it.
@@ -92,7 +94,7 @@ class connected_deciders final : public decider_hub {
   std::chrono::microseconds turn_timeout() const noexcept { return options_.turn_timeout; }
   decider_load load() const;
 
-  const workflow_definition* find(const std::string& type, const std::string& version) override;
+  const workflow_definition* find(std::string_view name_space, const std::string& type, const std::string& version) override;
   ticket open() override;
   void ask(ticket who, std::shared_ptr<const question> what, std::function<void(verdict&&)> told) override;
   void close(ticket who) override;
@@ -102,7 +104,7 @@ class connected_deciders final : public decider_hub {
   using waiting = std::map<std::uint64_t, ticket>;  // by the order in which they came
 
   struct session {
-    decider_description about;
+    decider_description about;  // id and types as namespaces::qualified gives them, as everywhere below
     std::shared_ptr<decider_connection> connection;
     std::uint64_t room = 0;
     std::map<std::string, ticket> runs;       // placed there

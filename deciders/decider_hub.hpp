@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -33,7 +34,8 @@ struct query_answer {
 
 /// One decision of one run, queries to it, or both.
 struct question {
-  std::string workflow_id;
+  std::string name_space;   ///< "default", …
+  std::string workflow_id;  ///< as users know it
   std::string run_id;
   std::string workflow_type;
   std::string version;
@@ -77,9 +79,9 @@ class decider_hub {
 
   virtual ~decider_hub() = default;
 
-  /// The definition for those whose code is remote: it has no functions. Null while no worker is there that serves the version ("": any;
-  /// the one that came last). What is found lives as long as the hub.
-  virtual const workflow_definition* find(const std::string& type, const std::string& version) = 0;
+  /// The definition for those of the namespace whose code is remote: it has no functions. Null while no worker is there that serves the
+  /// version ("": any; the one that came last). What is found lives as long as the hub.
+  virtual const workflow_definition* find(std::string_view name_space, const std::string& type, const std::string& version) = 0;
 
   virtual ticket open() = 0;
   /// One at a time for each ticket. `told` is called once, on any thread, unless `close` comes before: not after its return. It must be

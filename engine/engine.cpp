@@ -40,13 +40,13 @@ std::string engine::log_level() const {
 
 started_execution engine::start(std::string_view workflow_type, payload input, start_options options) {
   actors::answer answer = impl_->request_and_wait(
-      requests::start(impl_->known_workflows(workflow_type, options.version), *impl_->random_, workflow_type, std::move(input), std::move(options)));
+      requests::start(impl_->known_workflows(workflow_type, options), *impl_->random_, workflow_type, std::move(input), std::move(options)));
   return {std::move(answer.workflow_id), std::move(answer.run_id), answer.existed};
 }
 
 void engine::start(std::string_view workflow_type, payload input, start_options options,
                    std::function<void(std::optional<engine_error>, started_execution)> answer) {
-  impl_->request(requests::start(impl_->known_workflows(workflow_type, options.version), *impl_->random_, workflow_type, std::move(input), std::move(options)),
+  impl_->request(requests::start(impl_->known_workflows(workflow_type, options), *impl_->random_, workflow_type, std::move(input), std::move(options)),
                  [answer = std::move(answer)](std::optional<engine_error> error, actors::answer&& what) {
                    if (!error && what.what != actors::answer::outcome::accepted) error = requests::error_of(what);
                    answer(std::move(error), {std::move(what.workflow_id), std::move(what.run_id), what.existed});
@@ -56,7 +56,7 @@ void engine::start(std::string_view workflow_type, payload input, start_options 
 void engine::execute(std::string_view workflow_type, payload input, start_options options,
                      std::function<void(std::optional<engine_error>, execution_end)> ended) {
   messages::DecisionEvent event =
-      requests::start(impl_->known_workflows(workflow_type, options.version), *impl_->random_, workflow_type, std::move(input), std::move(options));
+      requests::start(impl_->known_workflows(workflow_type, options), *impl_->random_, workflow_type, std::move(input), std::move(options));
   const std::string id = event.workflow_id();
   const auto call = std::make_shared<execute_call>(std::move(ended));
   const std::uint64_t ticket = impl_->waiters_.expect_end(

@@ -195,17 +195,18 @@ class engine::impl {
   }
 
   /// What a start of the type is checked against. Null: this process runs none, or workers decide executions of the type.
-  const registry* known_workflows(std::string_view type, const std::string& version) const {
+  const registry* known_workflows(std::string_view type, const start_options& how) const {
     if (options_.mode == engine_mode::client) return nullptr;
     const bool may_be_remote = deciders_ && definitions_.find_workflow(type) == nullptr && !workflow::locks::is_reserved(type);
-    return may_be_remote && is_remote(std::string(type), version) ? nullptr : &definitions_;
+    return may_be_remote && is_remote(namespaces::name_of(how.id), std::string(type), how.version) ? nullptr : &definitions_;
   }
 
-  /// Is a worker there that decides executions of the type, or are there executions?
-  bool is_remote(const std::string& type, const std::string& version) const {
+  /// Is a worker there that decides executions of the type in the namespace, or are there executions?
+  bool is_remote(std::string_view name_space, const std::string& type, const std::string& version) const {
     if (type.empty()) return false;
-    if (deciders_->find(type, version) != nullptr) return true;
+    if (deciders_->find(name_space, type, version) != nullptr) return true;
     storage::execution_query of_type;
+    of_type.name_space = namespaces::prefix_of(name_space);
     of_type.workflow_type = type;
     const auto found = current()->find_executions(of_type, std::nullopt, 1);
     return std::any_of(found.begin(), found.end(), [](const storage::executions_page& each) { return !each.rows.empty(); });

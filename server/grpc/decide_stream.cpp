@@ -19,6 +19,7 @@ using decide_reactor = grpc::ServerBidiReactor<wire::DecideRequest, wire::Decide
 
 deciders::decider_description describe(const wire::DeciderHello& hello) {
   deciders::decider_description who;
+  who.name_space = hello.namespace_();
   who.id = hello.worker_id();
   who.identity = hello.identity();
   for (const wire::DecidedWorkflow& each : hello.workflows()) who.workflows.emplace(each.workflow_type(), each.version());

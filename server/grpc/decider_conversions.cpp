@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/namespaces.hpp"
 #include "messages/history_json.hpp"
 #include "workflow/conversions.hpp"
 
@@ -54,12 +55,12 @@ void tell_input(const Named& from, std::string name, std::string id, wire::Journ
 }
 
 void tell_start(const messages::WorkflowExecutionStarted& from, wire::JournaledEvent& to) {
-  tell_input(from, from.workflow_type(), from.workflow_id(), to);
+  tell_input(from, from.workflow_type(), std::string(namespaces::plain(from.workflow_id())), to);
   wire::StartedRun& run = *to.mutable_started();
   run.set_random_seed(from.random_seed());
   run.set_cancel_requested(from.cancel_requested());
   run.set_continues(from.continued_from_run_number() != 0);
-  run.set_parent_workflow_id(from.parent().workflow_id());
+  run.set_parent_workflow_id(std::string(namespaces::plain(from.parent().workflow_id())));
   for (const auto& each : from.carried_signals()) {
     wire::Signal& signal = *run.add_signals();
     signal.set_name(each.signal_name());

@@ -1,4 +1,3 @@
-#include "base/namespaces.hpp"
 #include "engine/engine_access.hpp"
 #include "evermill/v1/deciders.grpc.pb.h"
 #include "server/grpc/decide_stream.hpp"
@@ -24,9 +23,6 @@ class deciders_service final : public wire::Deciders::CallbackService {
     if (hub_ == nullptr) return new refused_decider();  // deletes itself
     return serve_decider(*hub_, parts_.streams, [this, context](const wire::DeciderHello& hello) {
       static_cast<void>(control_of(parts_, hello.namespace_()));
-      if (!namespaces::is_default(hello.namespace_())) {
-        throw control_error(control_errc::invalid_argument, "deciders work for the namespace \"default\" only, so far");
-      }
       std::vector<call_ticket> tickets;
       for (const wire::DecidedWorkflow& each : hello.workflows()) {
         tickets.push_back(admit(parts_, *context, {operation::decide_workflows, hello.namespace_(), each.workflow_type()}));

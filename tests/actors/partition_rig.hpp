@@ -129,7 +129,7 @@ class partition_rig : public partition_ports {
 
   std::uint64_t random() override { return ++random_; }
   std::string make_run_id() override { return "run-" + std::to_string(++random_); }
-  const workflow_definition* find_workflow(const std::string& type, const std::string& version) override {
+  const workflow_definition* find_workflow(std::string_view /*name_space*/, const std::string& type, const std::string& version) override {
     return definitions_->find_workflow(type, version);
   }
   partition_id partition_of(const std::string& workflow_id) override {

@@ -110,10 +110,10 @@ TEST_F(ConnectedDeciders, SaysSoWhereNoWorkerIsThere) {
   ask(run, "r", true);
   EXPECT_EQ(outcome(), kind::unserved);
   EXPECT_THAT(told->message, HasSubstr("\"order\""));
-  EXPECT_EQ(hub.find("order", ""), nullptr);
+  EXPECT_EQ(hub.find("", "order", ""), nullptr);
   worker a = connect("a", 0);
-  EXPECT_NE(hub.find("order", ""), nullptr);
-  EXPECT_EQ(hub.find("order", "2"), nullptr);
+  EXPECT_NE(hub.find("", "order", ""), nullptr);
+  EXPECT_EQ(hub.find("", "order", "2"), nullptr);
   ask(run, "r", true);
   EXPECT_FALSE(told) << "it waits for room";
   hub.disconnect(a.session);
@@ -245,10 +245,39 @@ TEST_F(ConnectedDeciders, TheNewestVersionIsForThoseThatNameNone) {
   const auto link = std::make_shared<heard>();
   hub.connect({"a", "", {{"order", "1"}}, {}}, link);
   const auto newer = hub.connect({"b", "", {{"order", "2"}}, {}}, link);
-  EXPECT_EQ(hub.find("order", "")->version, "2");
-  EXPECT_EQ(hub.find("order", "1")->version, "1");
+  EXPECT_EQ(hub.find("", "order", "")->version, "2");
+  EXPECT_EQ(hub.find("", "order", "1")->version, "1");
   hub.disconnect(newer);
-  EXPECT_EQ(hub.find("order", "")->version, "1");
+  EXPECT_EQ(hub.find("", "order", "")->version, "1");
+}
+
+TEST_F(ConnectedDeciders, AreOfOneNamespaceEach) {
+  const auto shop = std::make_shared<heard>();
+  const auto bank = std::make_shared<heard>();
+  hub.grant(hub.connect({"a", "", {{"order", "1"}}, {}, "shop"}, shop), 10);
+  hub.grant(hub.connect({"a", "", {{"order", "2"}}, {}, "bank"}, bank), 10);
+  EXPECT_EQ(hub.load().workers, 2u) << "an id of another namespace is another worker";
+  EXPECT_EQ(hub.find("shop", "order", "")->version, "1");
+  EXPECT_EQ(hub.find("shop", "order", "")->name, "order");
+  EXPECT_EQ(hub.find("bank", "order", "1"), nullptr);
+  EXPECT_EQ(hub.find("default", "order", ""), nullptr);
+
+  const auto asked = [&](const std::string& name_space, const std::string& run_id) {
+    auto what = std::make_shared<question>();
+    what->name_space = name_space;
+    what->workflow_id = "w";
+    what->run_id = run_id;
+    what->workflow_type = "order";
+    what->from_start = true;
+    told.reset();
+    hub.ask(hub.open(), std::move(what), [this](verdict&& how) { told = std::move(how); });
+  };
+  asked("bank", "r1");
+  EXPECT_EQ(bank->asked.size(), 1u);
+  EXPECT_TRUE(shop->asked.empty());
+  asked("default", "r2");
+  EXPECT_EQ(outcome(), kind::unserved);
+  EXPECT_THAT(told->message, HasSubstr("\"order\""));
 }
 
 }  // namespace

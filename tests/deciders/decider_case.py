@@ -27,13 +27,14 @@ from decider_api import generate, load
 class Client:
     """Calls of the service Workflows."""
 
-    def __init__(self, api, address):
+    def __init__(self, api, address, namespace=""):
         self.api = api
+        self.namespace = namespace
         self.channel = grpc.insecure_channel(address)
 
     def call(self, name, _limit=LIMIT, **fields):
         messages = self.api.workflows
-        request = getattr(messages, name + "Request")(**fields)
+        request = getattr(messages, name + "Request")(namespace=self.namespace, **fields)
         ask = self.channel.unary_unary("/evermill.v1.Workflows/" + name, type(request).SerializeToString,
                                        getattr(messages, name + "Response").FromString)
         return ask(request, timeout=_limit, wait_for_ready=True)
@@ -74,6 +75,8 @@ def free_port():
 
 
 class DeciderCase(unittest.TestCase):
+    CONFIG = ""  # of the server
+
     @classmethod
     def setUpClass(cls):
         cls.generated = tempfile.TemporaryDirectory(prefix="evermill-protos-")
@@ -92,7 +95,12 @@ class DeciderCase(unittest.TestCase):
         self.addCleanup(self.client.channel.close)
 
     def start_server(self):
-        self.server = subprocess.Popen([PROGRAM, "server", "--data", os.path.join(self.folder.name, "data"), "--listen", self.address],
+        more = []
+        if self.CONFIG:
+            more = ["--config", os.path.join(self.folder.name, "config.yaml")]
+            with open(more[1], "w", encoding="utf-8") as file:
+                file.write(self.CONFIG)
+        self.server = subprocess.Popen([PROGRAM, "server", "--data", os.path.join(self.folder.name, "data"), "--listen", self.address, *more],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                        env=dict(os.environ, XDG_RUNTIME_DIR=self.folder.name))
         self.addCleanup(self.kill, self.server)
@@ -117,14 +125,14 @@ class DeciderCase(unittest.TestCase):
             process.kill()
         process.wait()
 
-    def start_worker(self, *workflows, version="", name="", wait=True):
+    def start_worker(self, *workflows, version="", name="", namespace="", wait=True):
         """A process that decides these; it says so once it is connected, in a file that is named for it."""
         name = name or f"w{len(self.workers)}"
         said = os.path.join(self.folder.name, name)
         if os.path.exists(said):
             os.remove(said)
         process = subprocess.Popen([sys.executable, "-B", os.path.join(FOLDER, "decider_worker.py"), self.generated.name, self.address, said,
-                                    version, *workflows], stdin=subprocess.DEVNULL)
+                                    version, namespace, *workflows], stdin=subprocess.DEVNULL)
         process.said = said
         self.workers.append(process)
         self.addCleanup(self.kill, process)
@@ -144,9 +152,10 @@ class DeciderCase(unittest.TestCase):
             self.assertLess(time.monotonic(), end, what)
             time.sleep(0.02)
 
-    def wait_blocked(self, workflow_id, reason):
-        self.wait_until(lambda: self.client.describe(workflow_id).execution.blocked == reason, f"it is not {reason}")
-        return self.client.describe(workflow_id).blocked_message
+    def wait_blocked(self, workflow_id, reason, client=None):
+        client = client or self.client
+        self.wait_until(lambda: client.describe(workflow_id).execution.blocked == reason, f"it is not {reason}")
+        return client.describe(workflow_id).blocked_message
 
     def seconds(self, number):
         limit = Duration()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A worker that decides: decider_worker.py GENERATED ADDRESS FILE VERSION WORKFLOW…
+"""A worker that decides: decider_worker.py GENERATED ADDRESS FILE VERSION NAMESPACE WORKFLOW…
 
 Writes what it has counted into FILE, from when it is connected. Connects anew when its stream breaks.
 """
@@ -69,6 +69,13 @@ def waiting(context, _):
         raise why
 
 
+def parent(context, _):
+    """A child and a signal by their ids: of its own namespace."""
+    child = context.child("waiting", None, workflow_id="child")
+    context.tell("sibling", "go", "from " + context.workflow_id)
+    return (yield child)
+
+
 def changed(context, _):
     """Another code in every process."""
     yield context.child("part", 1) if os.path.exists(sys.argv[3] + ".other") else context.timer(0)
@@ -106,7 +113,7 @@ def broken(context, _):
     return Fired.__name__
 
 
-WORKFLOWS = {each.__name__: each for each in (greet, part, order, waiting, changed, wild, hanging, broken)}
+WORKFLOWS = {each.__name__: each for each in (greet, part, order, waiting, parent, changed, wild, hanging, broken)}
 
 
 class Counting(Decider):
@@ -131,9 +138,9 @@ class Counting(Decider):
 
 
 def main():
-    generated, address, _, version, *names = sys.argv[1:]
+    generated, address, _, version, namespace, *names = sys.argv[1:]
     api = decider_api.load(generated)
-    decider = Counting(api, address, {name: WORKFLOWS[name] for name in names}, version)
+    decider = Counting(api, address, {name: WORKFLOWS[name] for name in names}, version, namespace=namespace)
     while True:
         try:
             decider.run()

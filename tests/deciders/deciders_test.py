@@ -5,7 +5,7 @@ import unittest
 
 import grpc
 
-from decider_case import DeciderCase
+from decider_case import LIMIT, Client, DeciderCase
 
 
 class DecidersTest(DeciderCase):
@@ -145,6 +145,45 @@ class DecidersTest(DeciderCase):
             self.client.signal(each, "go", "end")
             self.assertEqual(self.client.result(each), ("COMPLETED", []))
         self.wait_until(lambda: self.says(first)["turns"] == 2 and self.says(second)["turns"] == 2)
+
+
+class NamespacesTest(DeciderCase):
+    CONFIG = "namespaces: { shop: {}, bank: {} }\n"
+
+    def client_of(self, namespace):
+        client = Client(self.api, self.address, namespace)
+        self.addCleanup(client.channel.close)
+        return client
+
+    def test_a_worker_decides_for_its_namespace_and_no_other(self):
+        shop, bank = self.client_of("shop"), self.client_of("bank")
+        worker = self.start_worker("waiting", "parent", namespace="shop")
+        with self.assertRaises(grpc.RpcError) as refused:
+            bank.start("w", "waiting")
+        self.assertEqual(refused.exception.code(), grpc.StatusCode.NOT_FOUND)
+        other = self.start_worker("waiting", namespace="bank")
+        for client in (shop, bank):
+            client.start("sibling", "waiting")
+        shop.start("p", "parent")
+        self.wait_until(lambda: shop.types("sibling").count("WorkflowExecutionSignaled") == 1)
+        for name in ("child", "sibling"):
+            shop.signal(name, "go", "end")
+        bank.signal("sibling", "go", "end")
+        self.assertEqual(shop.result("sibling"), ("COMPLETED", ["from p"]))
+        self.assertEqual(shop.result("p"), ("COMPLETED", []))
+        self.assertEqual(bank.result("sibling"), ("COMPLETED", []))
+        self.assertEqual(shop.history("p")[0].type, "WorkflowExecutionStarted")
+        self.kill(worker)
+        shop.start("later", "waiting")  # of a type that has executions there
+        self.assertIn("no worker is connected", self.wait_blocked("later", "unserved", shop))
+        shop.signal("later", "go", "end")
+        self.start_worker("waiting", namespace="shop")
+        self.assertEqual(shop.result("later"), ("COMPLETED", []))
+        self.wait_until(lambda: self.says(other)["turns"] == 2)
+
+    def test_a_namespace_that_is_not_there_is_refused(self):
+        worker = self.start_worker("waiting", namespace="moon", wait=False)
+        self.assertNotEqual(worker.wait(LIMIT), 0)
 
 
 if __name__ == "__main__":

@@ -267,15 +267,16 @@ def identity_of(command):
 class Decider:
     """One stream of a worker, which has all of its runs in memory."""
 
-    def __init__(self, api, address, workflows, version="", room=100):
+    def __init__(self, api, address, workflows, version="", room=100, namespace=""):
         self.api, self.address, self.workflows, self.version, self.room = api, address, workflows, version, room
+        self.namespace = namespace
         self.worker_id = str(uuid.uuid4())
         self.runs = {}
         self.replays = 0
         self.to_send = queue.SimpleQueue()
 
     def hello(self):
-        hello = self.api.DeciderHello(worker_id=self.worker_id, identity=f"reference decider, process {os.getpid()}")
+        hello = self.api.DeciderHello(namespace=self.namespace, worker_id=self.worker_id, identity=f"reference decider, process {os.getpid()}")
         for name in self.workflows:
             hello.workflows.add(workflow_type=name, version=self.version)
         for run in self.runs.values():
