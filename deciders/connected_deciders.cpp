@@ -137,6 +137,7 @@ void connected_deciders::answer(session_id session, const std::string& token, ve
     how.message = "its worker has evicted it before it had decided anything; one that has no room grants no credit";
   }
   if (how.what == verdict::kind::decided || how.what == verdict::kind::rejected) {
+    ++turns_;
     run.last_token = token;
     slow_.erase(run.run_id);
   } else {
@@ -228,6 +229,8 @@ decider_load connected_deciders::load() const {
     sum.asked += each.asked.size();
   }
   for (const auto& [name, each] : unplaced_) sum.waiting += each.size();
+  sum.turns_total = turns_;
+  sum.timeouts_total = timeouts_;
   return sum;
 }
 
@@ -395,6 +398,7 @@ void connected_deciders::time_out(instance& run) {
   const std::shared_ptr<const question> what = run.asks->what;
   const std::string worker = shown(run.worker);
   log_.warn({}, "decider {} has not answered a turn of \"{}\" in time; the run is taken from it", worker, what->workflow_id);
+  ++timeouts_;
   if (slow_.size() >= most_slow_runs) slow_.clear();
   std::set<std::string>& slow = slow_[run.run_id];
   slow.insert(run.worker);

@@ -59,12 +59,14 @@ struct connected_deciders_options {
   std::function<bool(const std::string&)> is_local;
 };
 
-/// Counted now.
+/// Counted now, but for what ends with `_total`.
 struct decider_load {
   std::size_t workers = 0;
   std::size_t runs = 0;     ///< that workers have
   std::size_t waiting = 0;  ///< questions that no worker has room for
   std::size_t asked = 0;    ///< questions that workers have
+  std::uint64_t turns_total = 0;     ///< answers that counted
+  std::uint64_t timeouts_total = 0;  ///< questions that were not answered in time
 };
 
 class connected_deciders final : public decider_hub {
@@ -170,6 +172,8 @@ class connected_deciders final : public decider_hub {
   std::uint64_t last_number_ = 0;
   std::uint64_t last_token_ = 0;
   std::uint64_t arrivals_ = 0;
+  std::uint64_t turns_ = 0;     // answered
+  std::uint64_t timeouts_ = 0;
   clock::alarm_id alarm_ = 0;
 };
 

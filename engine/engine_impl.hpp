@@ -118,6 +118,10 @@ class engine::impl {
         exporter_(make_span_exporter(options_, make_log(options_))),
         exporter_shown_(exporter_ ? counts_.shown.collect([this](metrics::scrape& into) { exporter_->collect(into); })
                                   : metrics::registry::registration()),
+        connected_shown_(workers_ ? counts_.shown.collect([this](metrics::scrape& into) {
+          collect_workers(workers_->load(), into);
+          collect_deciders(deciders_->load(), into);
+        }) : metrics::registry::registration()),
         supervisor_(std::in_place,
                     engine_surroundings{&definitions_, &options_, clock_.get(), random_.get(), &counts_, &tails_,
                                         workers_.get(), deciders_.get(), &namespaces_, exporter_.get(), make_log(options_)},
@@ -412,6 +416,7 @@ class engine::impl {
   std::unique_ptr<deciders::connected_deciders> deciders_;  ///< null: the same
   std::unique_ptr<tracing::otlp_exporter> exporter_;   ///< null: nobody is told of spans. Goes after the supervisor, whose last ones it sends
   metrics::registry::registration exporter_shown_;
+  metrics::registry::registration connected_shown_;  ///< the workers
   std::optional<supervisor> supervisor_;
   std::unique_ptr<commands::ingress> ingress_;  ///< null: no commands are read
 };

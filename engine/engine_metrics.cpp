@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
+#include "base/namespaces.hpp"
 #include "base/process_metrics.hpp"
 
 namespace evermill {
@@ -48,10 +50,24 @@ constexpr description commands{"evermill_commands_total", kind::counter,
                                "Commands from the broker, by what became of them: accepted, rejected."};
 constexpr description answers{"evermill_broker_up", kind::gauge,
                               "1 where the broker answered when it was asked last, 0 where it did not."};
+constexpr description workers{"evermill_workers_connected", kind::gauge, "Workers of this server that serve the task queue."};
+constexpr description worker_waiting{"evermill_worker_attempts_waiting", kind::gauge,
+                                     "Attempts that no connected worker has room for."};
+constexpr description worker_running{"evermill_worker_attempts_running", kind::gauge, "Attempts that connected workers have."};
+constexpr description deciders{"evermill_deciders_connected", kind::gauge, "Workers of this server that run code of workflows."};
+constexpr description decider_runs{"evermill_decider_runs", kind::gauge, "Runs whose code such a worker has in memory."};
+constexpr description decider_waiting{"evermill_decider_tasks_waiting", kind::gauge,
+                                      "Turns that wait until a worker has room for them."};
+constexpr description decider_running{"evermill_decider_tasks_running", kind::gauge, "Turns that workers have not answered yet."};
+constexpr description decider_turns{"evermill_decider_turns_total", kind::counter, "Turns that workers have decided."};
+constexpr description decider_timeouts{"evermill_decider_turn_timeouts_total", kind::counter,
+                                       "Turns that a worker has not answered in time."};
 }  // namespace shown
 
 /// It is asked much more often; one that has not come back for so long does not answer.
 constexpr std::chrono::seconds broker_silence_limit{20};
+/// Workers say what their task queues are called: a limit to how many series they can make.
+constexpr std::size_t most_shown_queues = 100;
 
 }  // namespace
 
@@ -82,6 +98,35 @@ void describe_backlog(metrics::scrape& into) { into.describe(shown::backlog); }
 
 void collect_backlog(partition_id id, std::size_t events, metrics::scrape& into) {
   into.add(shown::backlog, {{"partition", std::to_string(id.value)}}, static_cast<std::uint64_t>(events));
+}
+
+void collect_workers(const std::vector<tasks::task_queue_load>& queues, metrics::scrape& into) {
+  for (const metrics::description& each : {shown::workers, shown::worker_waiting, shown::worker_running}) into.describe(each);
+  std::map<std::string, tasks::task_queue_load> by_label;
+  for (const tasks::task_queue_load& each : queues) {
+    const auto [name_space, name] = namespaces::split(each.name);
+    std::string label = namespaces::is_default(name_space) ? std::string(name) : std::string(name_space) + "/" + std::string(name);
+    if (by_label.size() >= most_shown_queues && !by_label.contains(label)) label = "(others)";
+    tasks::task_queue_load& sum = by_label[std::move(label)];
+    sum.workers += each.workers;
+    sum.waiting += each.waiting;
+    sum.running += each.running;
+  }
+  for (const auto& [label, each] : by_label) {
+    const metrics::labels which{{"task_queue", label}};
+    into.add(shown::workers, which, static_cast<std::uint64_t>(each.workers));
+    into.add(shown::worker_waiting, which, static_cast<std::uint64_t>(each.waiting));
+    into.add(shown::worker_running, which, static_cast<std::uint64_t>(each.running));
+  }
+}
+
+void collect_deciders(const deciders::decider_load& load, metrics::scrape& into) {
+  into.add(shown::deciders, {}, static_cast<std::uint64_t>(load.workers));
+  into.add(shown::decider_runs, {}, static_cast<std::uint64_t>(load.runs));
+  into.add(shown::decider_waiting, {}, static_cast<std::uint64_t>(load.waiting));
+  into.add(shown::decider_running, {}, static_cast<std::uint64_t>(load.asked));
+  into.add(shown::decider_turns, {}, load.turns_total);
+  into.add(shown::decider_timeouts, {}, load.timeouts_total);
 }
 
 // --- a cluster

@@ -11,10 +11,12 @@
 #include "base/clock.hpp"
 #include "base/metrics.hpp"
 #include "cluster/node_member.hpp"
+#include "deciders/connected_deciders.hpp"
 #include "engine/command_ingress.hpp"
 #include "engine/request_metrics.hpp"
 #include "plugins/queue/measured_broker.hpp"
 #include "plugins/task/attempt_metrics.hpp"
+#include "plugins/task/connected/connected_workers.hpp"
 #include "storage/key_value_store.hpp"
 
 namespace evermill {
@@ -69,6 +71,10 @@ void collect_build(const std::string& version, metrics::scrape& into);
 void collect_store(const storage::key_value_store& store, metrics::scrape& into);
 /// Shows how many decision events wait for a partition.
 void collect_backlog(partition_id id, std::size_t events, metrics::scrape& into);
+/// Shows the workers that are connected with this process, and what they have.
+void collect_workers(const std::vector<tasks::task_queue_load>& queues, metrics::scrape& into);
+/// The same of those that decide.
+void collect_deciders(const deciders::decider_load& load, metrics::scrape& into);
 /// So that it is there also where no partition runs.
 void describe_backlog(metrics::scrape& into);
 

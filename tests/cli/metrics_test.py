@@ -18,6 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tests", "faults"))
 import services  # noqa: E402
 
+ONLY_WITH_LISTENERS = ("Workers of a server", "Requests over the network", "Traces")
 ROW = re.compile(r"\| `([a-z_]+)` \| (counter|gauge|histogram) \| ([a-z_, ]*)\| ")
 
 
@@ -139,7 +140,7 @@ class Embedded(Served):
         server = self.start_server()
         self.wait_until(self.is_ready)
         self.run_shell("one", {"script": "true"})
-        self.check_documented(self.scrape(), [name for name in documented() if name not in ("Clusters", "Requests over the network", "Traces")])
+        self.check_documented(self.scrape(), [name for name in documented() if name not in ("Clusters", *ONLY_WITH_LISTENERS)])
         self.park(server)
 
     def test_health(self):
@@ -202,7 +203,7 @@ class Cluster(Served):
         self.assertEqual(self.total(both[0], "evermill_broker_append_failures_total"), 0)
         self.wait_until(lambda: len(self.scrape(at_first)["evermill_commit_log_lag"].samples) == 2)
         self.wait_until(lambda: self.total(self.scrape(at_first), "evermill_commit_log_lag") == 0)
-        self.check_documented(self.scrape(at_first), [name for name in documented() if name not in ("Requests over the network", "Traces")])
+        self.check_documented(self.scrape(at_first), [name for name in documented() if name not in ONLY_WITH_LISTENERS])
         second.kill()
         self.wait_until(lambda: self.is_ready(at_first) and self.owned(at_first) == 4)
         after = self.scrape(at_first)

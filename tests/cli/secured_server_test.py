@@ -101,9 +101,10 @@ class SecuredServer(unittest.TestCase):
         with urllib.request.urlopen(self.metrics, timeout=LIMIT) as answer:
             shown = answer.read().decode()
         with open(os.path.join(ROOT, "docs", "metrics.md"), encoding="utf-8") as file:
-            section = file.read().split("## Requests over the network")[1].split("\n## ")[0]
-        documented = set(re.findall(r"`(evermill_[a-z_]+)`", section))
-        self.assertGreater(len(documented), 3)
+            page = file.read()
+        documented = {name for section in ("Workers of a server", "Requests over the network")
+                      for name in re.findall(r"^\| `(evermill_[a-z_]+)`", page.split(f"## {section}\n")[1].split("\n## ")[0], re.MULTILINE)}
+        self.assertGreater(len(documented), 12)
         for name in documented:
             self.assertIn(f"# TYPE {name} ", shown)
 
