@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the tests need, builds everything, and runs the tests: optimised, then with ASan and UBSan.
+# Installs what the tests need, builds everything, and runs the tests in two builds. What runs evermill's programs, real services beside
+# them, simulations and the engine itself: optimised, as it is delivered. What runs within a process, and the engine once more: with
+# ASan and UBSan.
 #
 #   ./test.sh [--all]
 #
-#   --all   also clang 14, ThreadSanitizer, libFuzzer, all checks of UBSan, containers on three Kafka brokers, longer
+#   --all   all tests in both builds; also clang 14, ThreadSanitizer, libFuzzer, all checks of UBSan, containers on three Kafka brokers, longer
 #           simulations (EVERMILL_SIM_SEEDS says how many seeds) and more kills of real processes (EVERMILL_CHAOS_KILLS)
 #
 # With CI=true a skipped test is a failure, unless tests/allowed-skips.txt names it.
@@ -55,7 +57,11 @@ run_again() {
 run_preset() {
   local preset=$1 report="$PWD/build/$1/tests.xml" log="$PWD/build/$1/tests.log" from=$SECONDS built
   echo "== $preset: configuring and building"
-  cmake --preset "$preset" -DEVERMILL_BUILD_TESTS=ON "-DEVERMILL_LONG_TESTS=$long" "-DEVERMILL_ALL_CHECKS=$long" || return 1
+  local tests=all examples=ON
+  if [[ $long == OFF && $preset == release ]]; then tests=programs; fi
+  if [[ $long == OFF && $preset == debug ]]; then tests=parts examples=OFF; fi
+  cmake --preset "$preset" -DEVERMILL_BUILD_TESTS=ON "-DEVERMILL_TEST_SET=$tests" "-DEVERMILL_BUILD_EXAMPLES=$examples" \
+    "-DEVERMILL_LONG_TESTS=$long" "-DEVERMILL_ALL_CHECKS=$long" || return 1
   cmake --build --preset "$preset" --parallel "$jobs" || return 1
   built=$((SECONDS - from))
   echo "== $preset: built in $built s; running the tests"

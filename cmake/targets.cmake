@@ -27,14 +27,23 @@ function(evermill_use_allocator target)
   endif()
 endfunction()
 
-# evermill_test(NAME SOURCES a_test.cpp … DEPENDS … [ALONE b_test.cpp …] [PARTS part=FILTER …] [LOCK name]): one GoogleTest binary, its cases
+# evermill_programs_from_here(): what follows in this file runs evermill's programs, and is not of the set "parts".
+macro(evermill_programs_from_here)
+  if(EVERMILL_TEST_SET STREQUAL "parts")
+    return()
+  endif()
+endmacro()
+
+# evermill_test(NAME SOURCES a_test.cpp … DEPENDS … [ALONE b_test.cpp …] [PARTS part=FILTER …] [LOCK name]
+#               [REAL_SERVICES]): one GoogleTest binary, its cases
 # known to ctest.
 # PARTS: ctest runs those that a filter names as one test, NAME.part, as they share what they start; the program ends with 77 where
 # that can't be started.
 # LOCK: parts run one at a time with all that has the same.
+# REAL_SERVICES: needs servers of other makers beside it, and is of the set "programs".
 # ALONE: sources that are never united with others, as their short names would clash.
 function(evermill_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT;LOCK" "SOURCES;DEPENDS;ALONE;PARTS" ${ARGN})
+  cmake_parse_arguments(arg "REAL_SERVICES" "TIMEOUT;LOCK" "SOURCES;DEPENDS;ALONE;PARTS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
@@ -43,6 +52,10 @@ function(evermill_test name)
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main evermill_warnings)
   evermill_precompile(${name} evermill_test_headers)
   evermill_unite(${name})
+  if((evermill_leave_out_parts AND NOT arg_REAL_SERVICES) OR (EVERMILL_TEST_SET STREQUAL "parts" AND arg_REAL_SERVICES))
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+    return()
+  endif()
   foreach(part ${arg_PARTS})
     string(REGEX MATCH "^([^=]+)=(.+)$" ignored ${part})
     set(test ${name}.${CMAKE_MATCH_1})
