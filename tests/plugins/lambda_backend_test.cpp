@@ -79,6 +79,21 @@ TEST_F(LambdaBackend, InvokesAFunction) {
   EXPECT_EQ(result(to("returns-text")).payload, "no json");
 }
 
+TEST_F(LambdaBackend, TellsWhereInATraceItIs) {
+  const auto headers_with = [&](const std::string& traceparent) {
+    auto task = std::make_shared<messages::ActivityTask>(*make_task("lambda", codec<lambda_request>::encode(to("orders")), ++last_seq));
+    task->set_traceparent(traceparent);
+    backend->run({task});
+    return result_of<lambda_result>(ends.of(last_seq)).payload["headers"];
+  };
+  const json traced = headers_with("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  EXPECT_EQ(traced["X-Amzn-Trace-Id"], "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=00f067aa0ba902b7;Sampled=1");
+  EXPECT_EQ(traced["Authorization"].get<std::string>().find("trace-id"), std::string::npos) << "those on the way may change it";
+  EXPECT_EQ(headers_with("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00")["X-Amzn-Trace-Id"],
+            "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=00f067aa0ba902b7;Sampled=0");
+  EXPECT_FALSE(headers_with("").contains("X-Amzn-Trace-Id"));
+}
+
 TEST_F(LambdaBackend, SignsWhateverNameAndQualifier) {
   for (const std::string function : {"orders", "123456789012:function:orders", "arn:aws:lambda:us-west-2:123456789012:function:orders"}) {
     for (const std::string qualifier : {"", "$LATEST", "7", "prod-blue_1"}) {

@@ -23,7 +23,7 @@ void invoke(lambda_surroundings& around, const std::shared_ptr<running_call>& ca
   const lambda_request request = lambda_request_of(call->task());
   transfer_request transfer;
   try {
-    transfer = transfer_of(request, around.environment);
+    transfer = transfer_of(request, around.environment, call->task().traceparent());
   } catch (const no_credentials& error) {
     return call->end(call_failure("LambdaCredentials", error.what(), false));
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "base/trace_context.hpp"
 #include "evermill/codec.hpp"
 #include "evermill/exceptions.hpp"
 #include "plugins/task/call_backend.hpp"
@@ -122,6 +123,15 @@ outcome service_error(const lambda_request& request, const transfer_result& resu
   return how;
 }
 
+/// A trace as AWS X-Ray writes it: its first eight digits are a time there. "": none.
+std::string xray_header(std::string_view traceparent) {
+  const auto at = tracing::parse_traceparent(traceparent);
+  if (!at) return "";
+  const std::string trace = tracing::trace_id_text(*at);
+  return "Root=1-" + trace.substr(0, 8) + "-" + trace.substr(8) + ";Parent=" + tracing::span_id_text(at->span) +
+         ";Sampled=" + (at->sampled() ? "1" : "0");
+}
+
 }  // namespace
 
 lambda_request lambda_request_of(const messages::ActivityTask& task) {
@@ -137,7 +147,7 @@ lambda_request lambda_request_of(const messages::ActivityTask& task) {
   return request;
 }
 
-transfer_request transfer_of(const lambda_request& request, const lambda_environment& environment) {
+transfer_request transfer_of(const lambda_request& request, const lambda_environment& environment, std::string_view traceparent) {
   const std::string region = region_of(request, environment);
   transfer_request transfer;
   transfer.method = "POST";
@@ -146,6 +156,7 @@ transfer_request transfer_of(const lambda_request& request, const lambda_environ
   transfer.headers = {{"Content-Type", "application/json"}, {"X-Amz-Invocation-Type", request.invocation}};
   if (request.log_tail && request.invocation == "RequestResponse") transfer.headers.emplace_back("X-Amz-Log-Type", "Tail");
   if (!request.client_context.is_null()) transfer.headers.emplace_back("X-Amz-Client-Context", base64_encoded(request.client_context.dump()));
+  if (std::string trace = xray_header(traceparent); !trace.empty()) transfer.headers.emplace_back("X-Amzn-Trace-Id", std::move(trace));
   transfer.body = request.payload.dump();
   transfer.signer = signer_of(request, environment, region);
   transfer.verify_peer = request.verify_peer;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.hpp"
 #include "evermill/lambda.hpp"
@@ -22,7 +23,8 @@ class no_credentials : public std::runtime_error {
 
 /// Throws payload_error, no_credentials.
 lambda_request lambda_request_of(const messages::ActivityTask& task);
-transfer_request transfer_of(const lambda_request& request, const lambda_environment& environment);
+/// `traceparent`: where in a trace the call is; "": in none.
+transfer_request transfer_of(const lambda_request& request, const lambda_environment& environment, std::string_view traceparent);
 outcome outcome_of(const lambda_request& request, const transfer_result& result, timestamp now);
 
 }  // namespace evermill::tasks
