@@ -3,12 +3,12 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/encodings.hpp"
 #include "base/text.hpp"
 #include "base/trace_context.hpp"
 #include "evermill/codec.hpp"
 #include "evermill/exceptions.hpp"
 #include "plugins/task/call_backend.hpp"
-#include "base/encodings.hpp"
 #include "plugins/task/http/http_message.hpp"
 #include "workflow/conversions.hpp"
 
