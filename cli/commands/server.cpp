@@ -38,6 +38,7 @@ struct server_options {
   std::uint32_t session_timeout_ms = 10'000;
   std::size_t standbys = 1;
   std::uint32_t stop_grace_ms = 5'000;
+  std::uint32_t turn_timeout_ms = 10'000;
   std::uint64_t snapshot_log_bytes = 64u << 20;
   bool run_activities = true;
   log_options log;
@@ -74,6 +75,7 @@ engine_options engine_options_of(const environment& env, const server_options& o
   engine.standbys = options.standbys;
   engine.snapshot_log_bytes = options.snapshot_log_bytes;
   engine.stop_grace = std::chrono::milliseconds(options.stop_grace_ms);
+  engine.turn_timeout = std::chrono::milliseconds(options.turn_timeout_ms);
   engine.publish = options.publish;
   engine.publish.format = options.publish_format_name == "json" ? publish_format::json : publish_format::protobuf;
   for (const std::string& name : options.task_queues) engine.task_queues.push_back({.name = name});
@@ -275,6 +277,10 @@ void add_server(CLI::App& app, environment& env, action& chosen) {
                   "With --queue: who is not heard of for so many milliseconds has lost its partitions")
       ->type_name("MS");
   command.add_option("--stop-grace", options->stop_grace_ms, "How long running activities may take when it stops")->type_name("MS");
+  command
+      .add_option("--turn-timeout", options->turn_timeout_ms,
+                  "How long a workflow's code, here or in a worker that decides, may take for a turn before its execution is set aside; 0: no limit")
+      ->type_name("MS");
   add_log_options(command, options->log);
   add_trace_options(command, options->traces);
   add_publish_options(command, *options);

@@ -76,6 +76,7 @@ def free_port():
 
 class DeciderCase(unittest.TestCase):
     CONFIG = ""  # of the server
+    OPTIONS = ()
 
     @classmethod
     def setUpClass(cls):
@@ -95,10 +96,10 @@ class DeciderCase(unittest.TestCase):
         self.addCleanup(self.client.channel.close)
 
     def start_server(self):
-        more = []
+        more = [*self.OPTIONS]
         if self.CONFIG:
-            more = ["--config", os.path.join(self.folder.name, "config.yaml")]
-            with open(more[1], "w", encoding="utf-8") as file:
+            more += ["--config", os.path.join(self.folder.name, "config.yaml")]
+            with open(more[-1], "w", encoding="utf-8") as file:
                 file.write(self.CONFIG)
         self.server = subprocess.Popen([PROGRAM, "server", "--data", os.path.join(self.folder.name, "data"), "--listen", self.address, *more],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

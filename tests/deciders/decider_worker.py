@@ -133,7 +133,7 @@ class Counting(Decider):
     def say(self):
         fresh = sys.argv[3] + ".new"
         with open(fresh, "w", encoding="utf-8") as file:
-            json.dump({"replays": self.replays, "turns": self.turns, "live": len(self.runs)}, file)
+            json.dump({"replays": self.replays, "turns": self.turns, "live": len(self.runs), "turn_timeout": self.turn_timeout}, file)
         os.rename(fresh, sys.argv[3])
 
 

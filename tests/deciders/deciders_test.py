@@ -37,13 +37,13 @@ class DecidersTest(DeciderCase):
         self.client.signal("w", "go", 2)
         self.client.signal("w", "go", 3)
         self.wait_until(lambda: self.says(first)["turns"] == 4)
-        self.assertEqual(self.says(first), {"replays": 0, "turns": 4, "live": 1})
-        self.assertEqual(self.says(second), {"replays": 0, "turns": 0, "live": 0})
+        self.assertEqual(self.says(first), {"replays": 0, "turns": 4, "live": 1, "turn_timeout": 10000})
+        self.assertEqual(self.says(second), {"replays": 0, "turns": 0, "live": 0, "turn_timeout": 10000})
         self.kill(first)
         self.client.signal("w", "go", "end")
         self.assertEqual(self.client.result("w"), ("COMPLETED", [1, 2, 3]))
         self.wait_until(lambda: self.says(second)["turns"] == 1)
-        self.assertEqual(self.says(second), {"replays": 1, "turns": 1, "live": 0})
+        self.assertEqual(self.says(second), {"replays": 1, "turns": 1, "live": 0, "turn_timeout": 10000})
 
     def test_events_wait_durably_while_no_worker_is_there(self):
         worker = self.start_worker("waiting")
@@ -102,13 +102,6 @@ class DecidersTest(DeciderCase):
         self.client.call("TerminateWorkflow", workflow_id="closed")
         self.assertEqual(self.client.result("closed")[0], "TERMINATED")
 
-    def test_a_worker_that_does_not_answer_loses_the_run(self):
-        open(os.path.join(self.folder.name, "hang"), "w", encoding="utf-8").close()
-        workers = [self.start_worker("hanging"), self.start_worker("hanging")]
-        self.client.start("h", "hanging")
-        self.assertEqual(self.client.result("h"), ("COMPLETED", "done"))
-        self.assertEqual(sorted(self.says(each)["replays"] for each in workers), [0, 1])
-
     def test_queries_updates_and_cancellation(self):
         self.start_worker("waiting")
         self.client.start("w", "waiting")
@@ -145,6 +138,18 @@ class DecidersTest(DeciderCase):
             self.client.signal(each, "go", "end")
             self.assertEqual(self.client.result(each), ("COMPLETED", []))
         self.wait_until(lambda: self.says(first)["turns"] == 2 and self.says(second)["turns"] == 2)
+
+
+class TurnTimeoutTest(DeciderCase):
+    OPTIONS = ("--turn-timeout", "5000")
+
+    def test_a_worker_that_does_not_answer_loses_the_run(self):
+        open(os.path.join(self.folder.name, "hang"), "w", encoding="utf-8").close()
+        workers = [self.start_worker("hanging"), self.start_worker("hanging")]
+        self.client.start("h", "hanging")
+        self.assertEqual(self.client.result("h"), ("COMPLETED", "done"))
+        self.assertEqual(sorted(self.says(each)["replays"] for each in workers), [0, 1])
+        self.assertEqual(self.says(workers[0])["turn_timeout"], 5000)
 
 
 class NamespacesTest(DeciderCase):

@@ -270,6 +270,7 @@ class Decider:
     def __init__(self, api, address, workflows, version="", room=100, namespace=""):
         self.api, self.address, self.workflows, self.version, self.room = api, address, workflows, version, room
         self.namespace = namespace
+        self.turn_timeout = None  # of the server, in milliseconds, once it is known
         self.worker_id = str(uuid.uuid4())
         self.runs = {}
         self.replays = 0
@@ -298,6 +299,7 @@ class Decider:
 
     def handle(self, response):
         if response.HasField("welcome"):
+            self.turn_timeout = response.welcome.turn_timeout.ToMilliseconds()
             self.on_welcome()
         for run_id in response.dropped:
             self.runs.pop(run_id, None)
