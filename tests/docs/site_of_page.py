@@ -13,7 +13,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "faults"))
-from services import Kafka, Missing, Redis, free_port  # noqa: E402
+from services import Missing, Redis, free_port  # noqa: E402
 
 LIMIT = 120  # seconds after which something hangs
 PORTS = ("7466", "7467", "9464", "4318", "8123", "8124")  # that pages name, behind ":" or a blank
@@ -30,9 +30,10 @@ class Failed(Exception):
 
 
 class Site:
-    def __init__(self, folder, program):
+    def __init__(self, folder, program, **libraries_and_services):
         self.folder = folder
         self.program = program
+        vars(self).update(libraries_and_services)
         self.processes = []  # (command, process, code with which it ends by itself; None: it is told to end)
         self.started = 0
         self.closers = []
@@ -165,19 +166,13 @@ class Site:
         """In place of each broker that the page names."""
         redis = Redis(self.folder)
         self.closers.append(redis.stop)
-        self.broker = redis.address
         self.replaced.update({"kafka://localhost:9092": redis.address, "redis://localhost:6379": redis.address,
                               "redis-cli ": f"redis-cli -p {redis.port} "})
 
     def have_kafka(self):
-        """And its console consumer, as Kafka's own script would start it."""
-        Kafka.fetch()
-        kafka = Kafka(self.folder, brokers=1)
-        self.closers.append(kafka.stop)
-        self.replaced["localhost:9092"] = kafka.hosts
-        jars = Kafka.run("where").stdout.strip()
-        self.write("bin/kafka-console-consumer.sh",
-                   f'#!/bin/sh\nexec java -Xmx128m -cp "{jars}/*" org.apache.kafka.tools.consumer.ConsoleConsumer "$@"\n', 0o755)
+        """Which all pages share: it takes long to start."""
+        self.replaced["localhost:9092"] = self.kafka.hosts
+        self.replaced.pop("kafka://localhost:9092", None)
 
     def have_http(self):
         """One server that takes all requests for good: a shop's stock, a collector of traces. Gives the paths that were asked for."""
