@@ -87,3 +87,4 @@ class Elsewhere(Plan):
     def act(self, site, command):
         if not os.path.exists(os.path.join(ROOT, self.test)):
             raise Failed(f"{self.test} is gone")
+        print(f"not here: `{command}`, as {self.why}; see {self.test}")

@@ -5,8 +5,8 @@ import shlex
 
 Command = collections.namedtuple("Command", "page line text is_fenced")
 
-STARTS = re.compile(r"(?:[A-Z_]+=\S* +)*(?:(?:evermill|curl|grpcurl|kcat|redis-cli|docker|kill|mkdir|echo|export|cmake|ctest|kafka-[a-z-]+\.sh)"
-                    r"\s|(?:\.|examples|scripts|tests|build)/|[a-z]+=(?:\$|http))")
+PROGRAMS = r"evermill|curl|grpcurl|kcat|redis-cli|docker|kill|mkdir|echo|export|cmake|ctest|kafka-[a-z-]+\.sh"
+STARTS = re.compile(rf"(?:[A-Z_]+=\S* +)*(?:(?:{PROGRAMS})\s|(?:\.|examples|scripts|tests|build)/|[a-z]+=(?:\$|http))")
 
 
 def plain(text):

@@ -92,7 +92,8 @@ class Site:
         """A process beside the others."""
         self.started += 1
         name = f"log-{self.started}"
-        assignments, simple = re.fullmatch(r"((?:[A-Z_]+=\S* +)*)(.*)", re.sub(r"(?:\s*&)?(?:\s\s+# .*)?$", "", command), re.DOTALL).groups()
+        bare = re.sub(r"(?:\s*&)?(?:\s\s+# .*)?$", "", command)
+        assignments, simple = re.fullmatch(r"((?:[A-Z_]+=\S* +)*)(.*)", bare, re.DOTALL).groups()
         with open(self.path(name + ".out"), "wb") as out, open(self.path(name + ".err"), "wb") as err:
             process = subprocess.Popen(["bash", "-eu", "-c", f"{assignments}exec {simple}"], cwd=self.folder, env=self.environment,
                                        stdin=subprocess.DEVNULL, stdout=out, stderr=err)
@@ -157,7 +158,8 @@ class Site:
             time.sleep(0.02)
 
     def succeeds(self, command):
-        done = subprocess.run(["bash", "-c", command], cwd=self.folder, env=self.environment, capture_output=True, timeout=LIMIT, check=False)
+        done = subprocess.run(["bash", "-c", command], cwd=self.folder, env=self.environment, capture_output=True, timeout=LIMIT,
+                              check=False)
         return done.returncode == 0
 
     # Services
