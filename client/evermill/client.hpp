@@ -105,7 +105,7 @@ class history_stream {
 /// the engine's (engine.hpp) do what that does.
 class client {
  public:
-  /// Throws client_error: invalid_argument where a file of the address can't be read; unavailable where nothing answers in time.
+  /// Throws client_error: invalid_argument where a file of the address can't be read, or its token is none; unavailable where nothing answers in time.
   explicit client(client_options options);
   ~client();
   client(const client&);             ///< shares the connection

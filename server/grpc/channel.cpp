@@ -5,12 +5,19 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
 
 namespace evermill::server {
 namespace {
+
+/// Throws for one that can't stand in a header.
+void check_token(const server_address& server) {
+  const bool is_header = std::all_of(server.token.begin(), server.token.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  if (!is_header) throw std::runtime_error("the token that is to be shown is none: it holds a space, a line break, or another character that no token has");
+}
 
 std::string read_file(const std::string& file) {
   if (file.empty()) return {};
@@ -23,6 +30,7 @@ std::string read_file(const std::string& file) {
 }  // namespace
 
 std::shared_ptr<grpc::Channel> open_channel(const server_address& server, const grpc::ChannelArguments& arguments) {
+  check_token(server);
   if (!server.tls) return grpc::CreateCustomChannel(server.address, grpc::InsecureChannelCredentials(), arguments);
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = read_file(server.ca_file);

@@ -16,7 +16,8 @@ class ClientContext;
 
 namespace evermill::server {
 
-/// Does not wait for the server. Throws std::runtime_error where a file can't be read.
+/// Does not wait for the server. Throws std::runtime_error where a file can't be read, or the token can't stand in a request: gRPC ends
+/// the process that tries.
 std::shared_ptr<grpc::Channel> open_channel(const server_address& server, const grpc::ChannelArguments& arguments);
 
 /// Each call shows the token.

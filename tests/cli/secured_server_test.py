@@ -85,6 +85,11 @@ class SecuredServer(unittest.TestCase):
         self.assertIn("credentials are missing", nobody.stderr)
         forged = self.ask("list", token=self.operator[:-1] + ("a" if self.operator[-1] != "a" else "b"))
         self.assertNotEqual(forged.returncode, 0)
+        for none in ("evm_…", "evm_ a", "evm_\n"):
+            refused = self.ask("list", token=none)
+            self.assertEqual(refused.returncode, 2, refused.stderr)
+            self.assertIn("the token that is to be shown is none", refused.stderr)
+            self.assertEqual(self.ask("worker", token=none).returncode, 2)
         started = self.ask("start", "shell", "--id", "w", "--input", '{"script": "true"}', token=self.operator)
         self.assertEqual(started.returncode, 0, started.stderr)
         refused = self.ask("start", "shell", "--id", "v", token=self.reader)

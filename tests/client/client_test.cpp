@@ -329,6 +329,9 @@ TEST(ClientAlone, SaysThatNobodyAnswers) {
   with_file.tls = true;
   with_file.ca_file = "/there/is/no/such/file";
   EXPECT_EQ(error_of([&] { client({.server = with_file}); }), client_errc::invalid_argument);
+  server_address with_token = nowhere;
+  with_token.token = "evm_\n";
+  EXPECT_EQ(error_of([&] { client({.server = with_token}); }), client_errc::invalid_argument);
 }
 
 }  // namespace
