@@ -27,7 +27,7 @@ void partition::on_served() {
 /// The next of them.
 void partition::try_served() {
   if (!served_through_) return;
-  const storage::execution_query blocked{.states = {storage::listed_state::blocked}};
+  const storage::execution_query blocked{.states = {storage::listed_state::blocked}, .all_namespaces = true};
   const auto after = served_through_->workflow_id.empty() ? std::nullopt : served_through_;
   auto page = storage::find_executions(store_, options_.id, blocked, after, options_.recovery_chunk);
   if (!page) return corrupt(page.error());
@@ -50,6 +50,7 @@ void partition::try_served() {
 void partition::load_anew(run& r) {
   for (auto& [event, from] : std::exchange(r.waiting, {})) park(r, std::move(event), from);
   if (failed_) return;
+  if (r.last.value == 0) put_header(r);  // its start is parked, and whoever made it is answered
   if (r.has_inbox) update_open_work(r);
   give_up(r);
   load(r);

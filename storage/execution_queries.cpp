@@ -36,7 +36,7 @@ bool wants(const execution_query& query, listed_state state) {
   return query.states.empty() || std::find(query.states.begin(), query.states.end(), state) != query.states.end();
 }
 bool wants_id(const execution_query& query, std::string_view workflow_id) {
-  if (namespaces::prefix_in(workflow_id) != query.name_space) return false;
+  if (!query.all_namespaces && namespaces::prefix_in(workflow_id) != query.name_space) return false;
   const std::string_view id = namespaces::plain(workflow_id);
   return id.starts_with(query.id_prefix) && (query.hidden_prefix.empty() || !id.starts_with(query.hidden_prefix));
 }
@@ -106,7 +106,7 @@ class index_walk {
       const auto state = static_cast<listed_state>(key[state_at]);
       const std::string_view type = key.substr(state_at + 1, end - state_at - 1);
       const std::string of_state(key.substr(0, state_at + 1));
-      const bool right_space = namespaces::prefix_in(type) == query_.name_space;
+      const bool right_space = query_.all_namespaces || namespaces::prefix_in(type) == query_.name_space;
       const bool right_type = right_space && (query_.workflow_type.empty() || type == wanted_type_);
       if (!wants(query_, state) || (!right_type && type > wanted_type_ && !is_before_default(type))) {
         rows_->seek(end_of(of_state));

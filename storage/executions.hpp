@@ -72,6 +72,7 @@ struct execution_query {
   std::int64_t before_us = std::numeric_limits<std::int64_t>::max();  ///< started before
   std::string id_prefix;             ///< of the workflow id, as users know it
   std::string hidden_prefix;         ///< not those whose workflow ids, as users know them, begin with it; "": all
+  bool all_namespaces = false;       ///< whatever namespace they are of; with name_space, workflow_type and id_prefix empty
 };
 
 struct found_execution {

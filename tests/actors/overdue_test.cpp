@@ -187,5 +187,24 @@ TEST_F(Overdue, TerminateEndsOneThatHasNeverRun) {
   rig.check_journals();
 }
 
+// --- code elsewhere, whose worker is gone
+
+TEST_F(Overdue, AStartThatMovesToAnotherWorkerIsThereWhenItIsAnswered) {
+  rig.hold_instances(true);
+  rig.start("w", "reads_two", "0", 1);
+  rig.settle();
+  rig.give_back(run_number(1), messages::Blocked::NONE);
+  rig.settle();
+  EXPECT_EQ(rig.answers.at(1).what, outcome::accepted);
+  ASSERT_TRUE(rig.header("w")) << "nothing of it could be found";
+  rig.restart(partition_rig::crash::loses_queue);
+  rig.hold_instances(false);
+  rig.signal("w", "number", "1", 2);
+  rig.signal("w", "number", "2", 3);
+  rig.settle();
+  EXPECT_EQ(rig.result("w"), "12");
+  expect_nothing_left();
+}
+
 }  // namespace
 }  // namespace evermill::actors

@@ -217,6 +217,13 @@ void partition_rig::let_turn_time_out(run_number run) {
   partition_->on_overdue(first.run, first.generation, first.work->number);
 }
 
+void partition_rig::give_back(run_number run, messages::Blocked::Reason why) {
+  const auto first = std::find_if(work_.begin(), work_.end(), [run](const given& each) { return each.run == run; });
+  instance_report report{.run = run, .generation = first->generation, .difference = workflow::divergence{{}, "not now"}, .set_aside_as = why};
+  work_.erase(first);
+  partition_->on_report(std::move(report));
+}
+
 instance_report partition_rig::report_on(run_number run, const instance_work& work) {
   instance& at = instances_.at(run);
   instance_report report{.run = run, .generation = at.generation, .replayed = work.decisions.empty()};

@@ -75,6 +75,8 @@ class partition_rig : public partition_ports {
   void hold_instances(bool hold) { hold_ = hold; }
   /// The first work of the run that is held is overdue.
   void let_turn_time_out(run_number run);
+  /// Of held work: the instance says of the first that it can't decide it now, and is of no more use.
+  void give_back(run_number run, messages::Blocked::Reason why);
   /// Each report has a chance of a commit of its own; otherwise one commit takes all that there are.
   void flush_after_each_report() { flush_often_ = true; }
 

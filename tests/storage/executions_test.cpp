@@ -1,4 +1,5 @@
 // The index of executions: every query is compared with what a plain walk over all headers gives.
+#include "base/namespaces.hpp"
 #include "storage/executions.hpp"
 
 #include <gtest/gtest.h>
@@ -232,6 +233,24 @@ TEST_P(Executions, OfAPrefixAreFoundThroughTheIndexWhereThereAreMany) {
   EXPECT_EQ(paged(query, 700), expected(query));
   const execution_query fewer{{}, "", "", 30, 40, "p1", ""};
   EXPECT_EQ(paged(fewer, 7), expected(fewer));
+}
+
+TEST_P(Executions, OfAllNamespacesTogether) {
+  for (const bool indexed : {true, false}) {
+    all_.clear();
+    if (!indexed) write([&](write_batch& batch) { storage::put_partition_state(batch, listed_here, {}); });
+    for (int i = 0; i < 60; ++i) {
+      const std::string id = namespaces::qualified(std::vector{"default", "bank", "shop"}[i % 3], "w" + std::to_string(i));
+      add(id, header_of(i % 2 == 0 ? "a" : "b", 1 + i % 7, messages::RUNNING, i % 5 == 0), indexed);
+    }
+    for (const std::vector<listed_state>& states : {std::vector<listed_state>{}, {listed_state::blocked}}) {
+      const execution_query query{.states = states, .all_namespaces = true};
+      EXPECT_EQ(paged(query, 4), expected(query));
+      EXPECT_EQ(counted(query), expected(query).size());
+      const execution_query others{.states = states};
+      EXPECT_LT(paged(others, 4).size(), expected(query).size()) << "of the default namespace only";
+    }
+  }
 }
 
 TEST_P(Executions, HideThoseWithAPrefixAlsoWithoutAnIndex) {
