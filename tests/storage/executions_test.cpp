@@ -1,5 +1,4 @@
 // The index of executions: every query is compared with what a plain walk over all headers gives.
-#include "base/namespaces.hpp"
 #include "storage/executions.hpp"
 
 #include <gtest/gtest.h>
@@ -9,6 +8,7 @@
 #include <random>
 #include <utility>
 
+#include "base/namespaces.hpp"
 #include "storage/keys.hpp"
 #include "storage/memory_store.hpp"
 #include "storage/rows.hpp"
