@@ -174,7 +174,7 @@ void partition::block_unserved(run& r) {
 }
 
 void partition::load(run& r) {
-  if (r.turns_not_durable > 0) {  // its journal and what is parked are read from the store
+  if (r.turns_not_durable > 0 && !planted(bug::passivate_dirty)) {  // its journal and what is parked are read from the store
     r.load_when_durable = true;
     return;
   }
