@@ -14,13 +14,23 @@ LIMIT = 120
 
 
 class ClusterCase(unittest.TestCase):
-    """Derived classes say which broker: start_broker(folder)."""
+    """Derived classes say which broker: start_broker(folder); and whether one is for all of their tests, which then have a prefix each."""
+    ONE_BROKER = False
+
+    @classmethod
+    def setUpClass(cls):
+        if cls.ONE_BROKER:
+            folder = tempfile.TemporaryDirectory(prefix="evermill-broker-")
+            cls.addClassCleanup(folder.cleanup)
+            cls.broker = cls.start_broker(folder.name)
+            cls.addClassCleanup(cls.broker.stop)
 
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory(prefix="evermill-cluster-")
         self.addCleanup(self.folder.cleanup)
-        self.broker = self.start_broker(self.folder.name)
-        self.addCleanup(self.broker.stop)
+        if not self.ONE_BROKER:
+            self.broker = self.start_broker(self.folder.name)
+            self.addCleanup(self.broker.stop)
         self.environment = environment_of(self.broker)
 
     @staticmethod

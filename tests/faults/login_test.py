@@ -80,7 +80,8 @@ class GuardedRedis(LoginCase):
 
 @unittest.skipUnless(BROKER == "kafka", "of Kafka")
 class GuardedKafka(LoginCase):
-    """TLS and a login."""
+    """TLS, and a login or a certificate."""
+    ONE_BROKER = True
 
     @staticmethod
     def start_broker(folder):
@@ -89,7 +90,10 @@ class GuardedKafka(LoginCase):
     def address_with(self, password_file, authority="ca.pem"):
         authority = quote(os.path.join(self.broker.folder, authority), safe="")
         return (f"kafka://{self.broker.secured_hosts}?security.protocol=sasl_ssl&sasl.mechanism=PLAIN&sasl.username=evermill"
-                f"&ssl.ca.location={authority}&operation-timeout-ms=15000&password-file={quote(password_file, safe='')}")
+                f"&ssl.ca.location={authority}&password-file={quote(password_file, safe='')}{self.common()}")
+
+    def common(self):
+        return f"&operation-timeout-ms=15000&prefix={self.id().rpartition('.')[2][:40]}"
 
     def test_who_does_not_know_the_password_gets_nothing(self):
         self.assertRegex(self.refusal(self.address_with(self.wrong_password_file())), "(?i)authentication")
@@ -100,7 +104,7 @@ class GuardedKafka(LoginCase):
 
     def mutual_address(self, **shown):
         files = "".join(f"&ssl.{name}.location={quote(os.path.join(self.broker.folder, file), safe='')}" for name, file in shown.items())
-        return f"kafka://{self.broker.mutual_hosts}?security.protocol=ssl&operation-timeout-ms=15000{files}"
+        return f"kafka://{self.broker.mutual_hosts}?security.protocol=ssl{files}{self.common()}"
 
     def test_nodes_and_workers_show_certificates_where_the_broker_asks_for_them(self):
         self.assertRegex(self.refusal(self.mutual_address(ca="ca.pem")), "(?i)certificate|ssl|tls")
