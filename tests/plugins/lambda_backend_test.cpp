@@ -136,7 +136,7 @@ TEST_F(LambdaBackend, ReachesLambdaItselfWhereNoEndpointIsGiven) {
     lambda_request request = to("orders");
     request.endpoint = "";
     request.region = region;
-    return tasks::transfer_of(request, [](const char*) { return std::string("x"); }).url;
+    return tasks::transfer_of(request, [](const char*) { return std::string("x"); }, "").url;
   };
   EXPECT_EQ(url_in("eu-central-1"), "https://lambda.eu-central-1.amazonaws.com/2015-03-31/functions/orders/invocations");
   EXPECT_EQ(url_in("cn-north-1"), "https://lambda.cn-north-1.amazonaws.com.cn/2015-03-31/functions/orders/invocations");
