@@ -180,6 +180,7 @@ void incarnation::start_shared(actors::node_listener& listener, const cluster_ho
   parts.remote = &cluster_->workers([this](tasks::attempt_end&& end) { on_attempt_end(std::move(end)); },
                                     [this](const messages::ActivityTask& task) { task_queues_->ended(task); });
   if (around_.workers != nullptr) host_workers();
+  parts.deciders = around_.deciders;
   shared_listener_ = std::make_unique<shared_listener>(*cluster_, listener);
   start_node(std::move(parts), boot_number(description_.boot_number()), *shared_listener_);
   try {

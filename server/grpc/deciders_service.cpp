@@ -10,7 +10,7 @@ class refused_decider final : public grpc::ServerBidiReactor<wire::DecideRequest
  public:
   refused_decider() {
     Finish({grpc::StatusCode::UNIMPLEMENTED,
-            "this process takes no deciders: they connect to a server that was started with --listen and without --queue"});
+            "this process takes no deciders: they connect to a server that was started with --listen"});
   }
   void OnDone() override { delete this; }
 };

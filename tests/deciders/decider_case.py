@@ -126,13 +126,13 @@ class DeciderCase(unittest.TestCase):
             process.kill()
         process.wait()
 
-    def start_worker(self, *workflows, version="", name="", namespace="", wait=True):
+    def start_worker(self, *workflows, version="", name="", namespace="", address="", wait=True):
         """A process that decides these; it says so once it is connected, in a file that is named for it."""
         name = name or f"w{len(self.workers)}"
         said = os.path.join(self.folder.name, name)
         if os.path.exists(said):
             os.remove(said)
-        process = subprocess.Popen([sys.executable, "-B", os.path.join(FOLDER, "decider_worker.py"), self.generated.name, self.address, said,
+        process = subprocess.Popen([sys.executable, "-B", os.path.join(FOLDER, "decider_worker.py"), self.generated.name, address or self.address, said,
                                     version, namespace, *workflows], stdin=subprocess.DEVNULL)
         process.said = said
         self.workers.append(process)
