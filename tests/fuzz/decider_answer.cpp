@@ -1,4 +1,7 @@
 // What a worker that decides answers: read or refused, and a run that takes the answer can be replayed from what it has journaled.
+#include <chrono>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
