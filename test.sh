@@ -32,28 +32,6 @@ jobs=${EVERMILL_JOBS:-$(nproc)}
 failed=()
 summary=()
 
-# Tests that failed beside others run once more, alone: a busy machine can make servers and processes miss what a test waits for.
-# They are named at the end either way; more than a few of them fail at once.
-most_run_again=5
-
-run_again() {
-  local preset=$1 list="$PWD/build/$1/Testing/Temporary/LastTestsFailed.log" names
-  names=$(cut -d: -f2- "$list" 2>/dev/null | paste -sd' ') || return 1
-  [[ -n $names ]] || return 1
-  if (($(wc -l <"$list") > most_run_again)); then
-    summary+=("$(printf '%-14s failed: %s' "" "$names")")
-    return 1
-  fi
-  echo "== $preset: once more, alone: $names"
-  if ctest --preset "$preset" --rerun-failed --output-junit "$PWD/build/$preset/tests-again.xml" </dev/null 2>&1 |
-    tee "$PWD/build/$preset/tests-again.log"; then
-    summary+=("$(printf '%-14s FLAKY, failed beside others and passed alone: %s' "" "$names")")
-    return 0
-  fi
-  summary+=("$(printf '%-14s failed: %s' "" "$names")" "$(printf '%-14s failed alone, too: %s' "" "$(cut -d: -f2- "$list" | paste -sd' ')")")
-  return 1
-}
-
 run_preset() {
   local preset=$1 report="$PWD/build/$1/tests.xml" log="$PWD/build/$1/tests.log" from=$SECONDS built
   echo "== $preset: configuring and building"
@@ -71,7 +49,9 @@ run_preset() {
   ctest --preset "$preset" --parallel "$((jobs + 1))" --output-junit "$report" </dev/null 2>&1 | tee "$log" || passed=false
   summary+=("$(printf '%-14s %s; built in %s s, tested in %s s' "$preset" \
     "$(grep -E '[0-9]+ tests? failed out of|tests passed' "$log" | tail -1)" "$built" "$((SECONDS - from - built))")")
-  if [[ $passed == false ]] && run_again "$preset"; then passed=true; fi
+  if [[ $passed == false ]]; then
+    summary+=("$(printf '%-14s failed: %s' "" "$(cut -d: -f2- "build/$preset/Testing/Temporary/LastTestsFailed.log" | paste -sd' ')")")
+  fi
   if [[ ${CI:-} == true ]]; then
     python3 scripts/check-skips.py "$report" tests/allowed-skips.txt || passed=false
   fi

@@ -28,7 +28,7 @@
 
 namespace evermill::deciders {
 
-using workflow_name = std::pair<std::string, std::string>;  ///< type, and version
+using workflow_name = std::pair<std::string, std::string>;  ///< type and version; kept as namespaces::qualified gives it
 
 /// What a worker says of itself when it connects.
 struct decider_description {
