@@ -25,6 +25,16 @@ if(EVERMILL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${EVERMILL_CCACHE})
 endif()
 
+# Links in a fifth of the time that GNU ld takes. Without it, or with a compiler that does not know it, the compiler's own linker does.
+find_program(EVERMILL_MOLD mold)
+if(EVERMILL_MOLD)
+  include(CheckLinkerFlag)
+  check_linker_flag(CXX -fuse-ld=mold EVERMILL_LINKS_WITH_MOLD)
+  if(EVERMILL_LINKS_WITH_MOLD)
+    add_link_options(-fuse-ld=mold)
+  endif()
+endif()
+
 # Applied to evermill's own targets only; installed consumers keep their own flags.
 add_library(evermill_warnings INTERFACE)
 target_compile_options(evermill_warnings INTERFACE -Wall -Wextra -Wpedantic -Werror -Wno-missing-field-initializers)

@@ -11,7 +11,7 @@ set -euo pipefail
 what=${1:-build}
 
 build_packages=(
-  g++ cmake ninja-build ccache pkg-config
+  g++ cmake ninja-build ccache mold pkg-config
   libcaf-dev librocksdb-dev
   libprotobuf-dev libprotoc-dev protobuf-compiler libgrpc++-dev protobuf-compiler-grpc
   libspdlog-dev libexpected-dev libxxhash-dev libmurmurhash-dev nlohmann-json3-dev libcli11-dev libgoogle-perftools-dev
