@@ -8,6 +8,14 @@ namespace {
 
 constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/// Of a hexadecimal digit; -1: it is none.
+int value_of(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
+  return -1;
+}
+
 }  // namespace
 
 std::string percent_encoded(std::string_view bytes, std::string_view kept) {
@@ -23,6 +31,24 @@ std::string percent_encoded(std::string_view bytes, std::string_view kept) {
     }
   }
   return text;
+}
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string bytes;
+  bytes.reserve(text.size());
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] != '%') {
+      bytes.push_back(text[at]);
+      continue;
+    }
+    if (text.size() - at < 3) return std::nullopt;
+    const int high = value_of(text[at + 1]);
+    const int low = value_of(text[at + 2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    bytes.push_back(static_cast<char>(high * 16 + low));
+    at += 2;
+  }
+  return bytes;
 }
 
 std::string base64_encoded(std::string_view bytes) {

@@ -1,35 +1,15 @@
 #include "cli/trace_arguments.hpp"
 
 #include <cstdlib>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "base/encodings.hpp"
 #include "cli/errors.hpp"
 
 namespace evermill::cli {
 namespace {
-
-int digit_of(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-/// %XX as the bytes that they are.
-std::string percent_decoded(std::string_view text) {
-  std::string bytes;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const bool is_code = text[at] == '%' && at + 2 < text.size() && digit_of(text[at + 1]) >= 0 && digit_of(text[at + 2]) >= 0;
-    if (!is_code) {
-      bytes.push_back(text[at]);
-      continue;
-    }
-    bytes.push_back(static_cast<char>(digit_of(text[at + 1]) * 16 + digit_of(text[at + 2])));
-    at += 2;
-  }
-  return bytes;
-}
 
 std::string_view without_spaces(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");
@@ -46,13 +26,15 @@ std::vector<std::pair<std::string, std::string>> headers_of(std::string_view lis
     if (entry.empty()) continue;
     const std::size_t equals = entry.find('=');
     const std::string name(without_spaces(entry.substr(0, equals)));
-    const std::string value = equals == entry.npos ? std::string() : percent_decoded(without_spaces(entry.substr(equals + 1)));
-    const bool can_be = equals != entry.npos && !name.empty() && name.find_first_of("\r\n:") == name.npos &&
-                        value.find_first_of("\r\n") == value.npos;
+    const std::optional<std::string> value =
+        equals == entry.npos ? std::nullopt : percent_decoded(without_spaces(entry.substr(equals + 1)));
+    const bool can_be = value && !name.empty() && name.find_first_of("\r\n:") == name.npos &&
+                        value->find_first_of("\r\n") == value->npos;
     if (!can_be) {
-      throw command_error(std::string(variable) + ": entry " + std::to_string(number) + " is not NAME=VALUE");
+      throw command_error(std::string(variable) + ": entry " + std::to_string(number) +
+                          " is not NAME=VALUE, where a '%' in VALUE is written %25");
     }
-    headers.emplace_back(name, value);
+    headers.emplace_back(name, *value);
   }
   return headers;
 }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/encodings.hpp"
 #include "dsl/document.hpp"
 #include "dsl/errors.hpp"
 #include "interpreter/activities.hpp"
@@ -85,22 +86,10 @@ std::string replaced(std::string text, std::string_view what, std::string_view b
   return text;
 }
 
-int digit_of(char c) {
-  if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
-  const std::size_t found = std::string_view("0123456789abcdef").find(c);
-  return found == std::string_view::npos ? -1 : static_cast<int>(found);
-}
-
-/// The path that "file:///a%20b" names.
+/// The path that "file:///a%20b" names; as it is written where that is no such code.
 std::string path_of(std::string_view url) {
   url.remove_prefix(file_scheme.size());
-  std::string path;
-  for (std::size_t i = 0; i < url.size(); ++i) {
-    const bool coded = url[i] == '%' && i + 2 < url.size() && digit_of(url[i + 1]) >= 0 && digit_of(url[i + 2]) >= 0;
-    path += coded ? static_cast<char>(digit_of(url[i + 1]) * 16 + digit_of(url[i + 2])) : url[i];
-    if (coded) i += 2;
-  }
-  return path;
+  return percent_decoded(url).value_or(std::string(url));
 }
 
 /// Of the machine that runs the activity.

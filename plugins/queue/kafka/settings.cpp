@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "base/encodings.hpp"
 #include "plugins/queue/broker_limits.hpp"
 
 namespace evermill::queue::kafka {
@@ -36,29 +37,6 @@ bool holds_secret(std::string_view name) {
     if (name.find(part) != std::string_view::npos) return true;
   }
   return false;
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::optional<std::string> decoded(std::string_view text) {
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      plain += text[i];
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
-    if (high < 0 || low < 0) return std::nullopt;
-    plain += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return plain;
 }
 
 std::vector<std::string_view> split(std::string_view text, char at) {
@@ -201,10 +179,10 @@ broker_result<settings> parse_address(std::string_view address) {
   for (const std::string_view each : split(address.substr(question + 1), '&')) {
     if (each.empty()) continue;
     const std::size_t equals = each.find('=');
-    const std::optional<std::string> name = decoded(each.substr(0, equals));
+    const std::optional<std::string> name = percent_decoded(each.substr(0, equals));
     if (!name || name->empty()) return wrong("an option has no name, or a '%' in it is not followed by two hex digits");
     if (equals == std::string_view::npos) return wrong("option '" + *name + "' has no '=' and value");
-    std::optional<std::string> value = decoded(each.substr(equals + 1));
+    std::optional<std::string> value = percent_decoded(each.substr(equals + 1));
     if (!value) return wrong("option '" + *name + "': a '%' is not followed by two hex digits; write it as %25");
     if (!seen.insert(*name).second) return wrong("option '" + *name + "' is there twice");
     if (const auto taken = take_option(parsed, *name, std::move(*value)); !taken) return unexpected(taken.error());

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/encodings.hpp"
 #include "plugins/queue/broker_limits.hpp"
 
 namespace evermill::queue {
@@ -23,24 +24,6 @@ std::optional<Number> to_number(std::string_view text) {
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (text.empty() || failed != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return number;
-}
-
-/// %41 is A.
-std::optional<std::string> decode(std::string_view text) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded.push_back(text[i]);
-      continue;
-    }
-    unsigned byte = 0;
-    const std::string_view digits = text.substr(i + 1, 2);
-    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
-    if (failed != std::errc{} || end != digits.data() + 2) return std::nullopt;
-    decoded.push_back(static_cast<char>(byte));
-    i += 2;
-  }
-  return decoded;
 }
 
 /// The text before `mark`, which is taken away with it; all of it where there is none.
@@ -97,8 +80,8 @@ struct reading {
   }
 
   bool credentials(std::string_view text) {
-    const auto user = decode(take_until(text, ':'));
-    const auto password = decode(text);
+    const auto user = percent_decoded(take_until(text, ':'));
+    const auto password = percent_decoded(text);
     if (!user || !password) return fails("a % in user or password is not followed by two hexadecimal digits");
     address.user = *user;
     address.password = *password;
@@ -148,7 +131,7 @@ struct reading {
     while (!text.empty()) {
       std::string_view pair = take_until(text, '&');
       const std::string name(take_until(pair, '='));
-      const auto value = decode(pair);
+      const auto value = percent_decoded(pair);
       if (!value) return fails("option " + name + ": a % is not followed by two hexadecimal digits");
       if (!option(name, *value)) return false;
     }

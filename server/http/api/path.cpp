@@ -1,7 +1,10 @@
 #include "server/http/api/path.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
+#include "base/encodings.hpp"
 #include "base/text.hpp"
 #include "server/http/api/problem.hpp"
 
@@ -10,32 +13,13 @@ namespace {
 
 [[noreturn]] void refuse_path(const std::string& why) { throw problem(problem_kind::malformed_request, why); }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::string decoded(std::string_view text, std::string_view what, bool plus_is_space) {
-  std::string bytes;
-  bytes.reserve(text.size());
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    if (text[at] == '+' && plus_is_space) {
-      bytes.push_back(' ');
-    } else if (text[at] != '%') {
-      bytes.push_back(text[at]);
-    } else {
-      const int high = at + 2 < text.size() ? hex_value(text[at + 1]) : -1;
-      const int low = at + 2 < text.size() ? hex_value(text[at + 2]) : -1;
-      if (high < 0 || low < 0) {
-        refuse_path("the " + std::string(what) +
-                    " has a '%' without two hexadecimal digits behind it; a '%' itself is written %25");
-      }
-      bytes.push_back(static_cast<char>(high * 16 + low));
-      at += 2;
-    }
+std::string decoded(std::string text, std::string_view what, bool plus_is_space) {
+  if (plus_is_space) std::replace(text.begin(), text.end(), '+', ' ');
+  std::optional<std::string> read = evermill::percent_decoded(text);
+  if (!read) {
+    refuse_path("the " + std::string(what) + " has a '%' without two hexadecimal digits behind it; a '%' itself is written %25");
   }
+  std::string bytes = *std::move(read);
   if (bytes.find('\0') != std::string::npos) refuse_path("the " + std::string(what) + " holds a NUL");
   if (!is_utf8(bytes)) refuse_path("the " + std::string(what) + " is no UTF-8");
   return bytes;
@@ -43,8 +27,8 @@ std::string decoded(std::string_view text, std::string_view what, bool plus_is_s
 
 }  // namespace
 
-std::string percent_decoded(std::string_view text, std::string_view what) { return decoded(text, what, false); }
-std::string query_decoded(std::string_view text, std::string_view what) { return decoded(text, what, true); }
+std::string percent_decoded(std::string_view text, std::string_view what) { return decoded(std::string(text), what, false); }
+std::string query_decoded(std::string_view text, std::string_view what) { return decoded(std::string(text), what, true); }
 
 std::vector<std::string_view> segments_of(std::string_view path) {
   if (!path.starts_with('/')) refuse_path("the path does not begin with '/'");
