@@ -15,6 +15,7 @@ namespace {
 // The format of RocksDB's logs: blocks of 32 KiB; a record is checksum (4), length (2), type (1), payload.
 constexpr std::size_t block_bytes = 32u << 10;
 constexpr std::size_t header_bytes = 7;
+constexpr unsigned length_bits = 16;
 // Full, first, middle, last. Higher ones are of recycled logs, which evermill has none of: RocksDB takes such a record for
 // what an earlier use of the file has left, and so for the log's end. Writes that are torn leave none.
 constexpr unsigned char last_type = 4;
@@ -55,11 +56,26 @@ std::optional<header> header_at(std::string_view block, std::size_t at) {
   return found;
 }
 
+/// Has `of`, which stands at `at`, the right checksum if it has this size?
+bool is_good(const header& of, std::string_view block, std::size_t at, std::size_t size) {
+  if (size < header_bytes || size > block.size() - at) return false;
+  const std::size_t covered = size - header_bytes + 1;  // the type and the payload
+  return masked(crc32c(block.substr(at + header_bytes - 1, covered))) == of.checksum;
+}
+
 bool good_record_at(std::string_view block, std::size_t at) {
   const auto found = header_at(block, at);
-  if (!found || found->type == 0 || found->type > last_type || found->size > block.size() - at) return false;
-  const std::size_t covered = found->size - header_bytes + 1;  // the type and the payload
-  return masked(crc32c(block.substr(at + header_bytes - 1, covered))) == found->checksum;
+  return found && found->type != 0 && found->type <= last_type && is_good(*found, block, at, found->size);
+}
+
+/// Of a record that seems to reach beyond the end: is it whole, and its length damaged? Its checksum, which does not cover the
+/// length, is that of all the rest, or of what a length says that differs in one bit.
+bool is_good_but_for_its_length(const header& of, std::string_view block, std::size_t at) {
+  if (is_good(of, block, at, block.size() - at)) return true;
+  for (unsigned bit = 0; bit < length_bits; ++bit) {
+    if (is_good(of, block, at, header_bytes + ((of.size - header_bytes) ^ (1U << bit)))) return true;
+  }
+  return false;
 }
 
 bool is_zeroes(const header& of) { return of.type == 0 && of.size == header_bytes; }
@@ -90,7 +106,11 @@ bool hides_a_good_record(std::string_view block, log_kind kind) {
     if (!found) return false;
     if (is_zeroes(*found) && kind == log_kind::manifest) return false;
     if (found->type > last_type) return true;
-    if (is_zeroes(*found) || found->size > block.size() - at) break;
+    if (is_zeroes(*found)) break;
+    if (found->size > block.size() - at) {
+      if (is_good_but_for_its_length(*found, block, at)) return true;
+      break;
+    }
     at += found->size;
   }
   return good_record_from(block, at + 1);

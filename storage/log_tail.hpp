@@ -19,8 +19,8 @@ enum class log_kind {
 
 /// RocksDB takes a record of a log's last block that seems to reach beyond the end for one that a crash has torn, and a
 /// header of zeroes or one that seems to be of a recycled log for the end, and drops what follows. A block has 32 KiB, the
-/// last one perhaps less. True where a good record follows such a one, or no write could have left it: then it was damaged,
-/// and what it held was acknowledged.
+/// last one perhaps less. True where a good record follows such a one, or it is whole but for its length, or no write could
+/// have left it: then it was damaged, and what it held was acknowledged.
 bool hides_a_good_record(std::string_view block, log_kind kind);
 
 /// The same for a file, in all its blocks. A file that is gone hides nothing.

@@ -90,16 +90,12 @@ void simulation::judge_damaged_disk(const simulated_disk::harm& harm) {
     return;
   }
   std::string where;
-  // What a log can't tell from a torn write (docs/storage-format.md): the last commit, or the manifest's last record.
-  constexpr auto torn = "damage: taken for a torn write";
   switch (store_.judge(**opened, where)) {
     case observed_store::contents::right: return record_.count("damage: harmless");
     case observed_store::contents::unreadable: return record_.count("damage: found when read");
     case observed_store::contents::without_last_write:
-      if (harm.file.ends_with(".log") || harm.manifest_seems_torn) return record_.count(torn);
       return record_.finding(name + ": the last commit is gone, and nobody says so: " + where);
     case observed_store::contents::wrong:
-      if (harm.manifest_seems_torn) return record_.count(torn);
       return record_.finding(name + ": rows have changed, and nobody says so: " + where);
   }
 }

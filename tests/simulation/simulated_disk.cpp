@@ -25,7 +25,6 @@ IOStatus disk_error() { return IOStatus::IOError("the simulated disk failed"); }
 /// Of RocksDB's logs: blocks of 32 KiB; a record is checksum (4 bytes), length (2), type (1), payload.
 constexpr std::size_t log_block_bytes = 32u << 10;
 constexpr std::size_t log_header_bytes = 7;
-constexpr std::size_t log_length_at = 4;
 
 /// Where the records of a log begin. What their headers say decides where the log ends, and they are few of its bytes.
 std::vector<std::size_t> record_headers(const std::string& name, const std::string& data) {
@@ -406,8 +405,6 @@ simulated_disk::harm simulated_disk::do_damage(const chooser& choose) {
   done.at = choose(file.data.size());
   const std::vector<std::size_t> headers = record_headers(done.file, file.data);
   if (!headers.empty() && choose(2) == 0) done.at = headers[choose(headers.size())] + choose(log_header_bytes);
-  const std::size_t last = headers.empty() ? 0 : headers.back();
-  done.manifest_seems_torn = manifest && done.at >= last + log_length_at && done.at < last + log_length_at + 2;
   if (done.what == damage::flipped_bit) {
     const std::uint64_t bit = choose(8);
     // RocksDB looks at this bit before it looks at the checksum, and Debian's, which has assertions, ends the process.

@@ -44,8 +44,6 @@ class simulated_disk {
     damage what = damage::flipped_bit;
     std::string file;
     std::uint64_t at = 0;  ///< the byte
-    /// The length of the manifest's last record has changed: it can't be told from a write that was torn.
-    bool manifest_seems_torn = false;
   };
 
   simulated_disk();
