@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "base/planted.hpp"
 
@@ -96,6 +97,52 @@ bool breaks_off(std::string_view block) {
   }
 }
 
+std::uint64_t number_at(std::string_view bytes, std::size_t at, std::size_t size) {
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < size; ++i) number |= std::uint64_t{byte_at(bytes, at + i)} << (8 * i);
+  return number;
+}
+
+/// Follows the batches of a log over its blocks. A batch begins with the number of its first row (8) and how many it has (4).
+class batch_reader {
+ public:
+  explicit batch_reader(log_contents& contents) : contents_(contents) {}
+
+  void read(std::string_view block) {
+    std::size_t at = 0;
+    while (contents_.ends_whole || in_batch_) {
+      const auto found = header_at(block, at);
+      if (!found) {
+        if (block.size() < block_bytes && at < block.size()) break;  // a torn header; in a whole block, its padding
+        return;
+      }
+      if (is_zeroes(*found) || found->size > block.size() - at) break;
+      add(*found, block.substr(at + header_bytes, found->size - header_bytes));
+      at += found->size;
+    }
+    contents_.ends_whole = false;
+    in_batch_ = false;
+  }
+
+ private:
+  void add(const header& of, std::string_view payload) {
+    const bool begins = of.type == 1 || of.type == 2;
+    if (begins && payload.size() >= 12) {
+      const std::uint64_t first = number_at(payload, 0, 8);
+      if (!contents_.first_sequence) contents_.first_sequence = first;
+      behind_ = first + number_at(payload, 8, 4);
+      in_batch_ = true;
+    }
+    const bool ends = of.type == 1 || of.type == last_type;
+    if (ends && std::exchange(in_batch_, false)) contents_.next_sequence = behind_;
+    contents_.ends_whole = !in_batch_;
+  }
+
+  log_contents& contents_;
+  bool in_batch_ = false;     // one has begun, and its end has not come yet
+  std::uint64_t behind_ = 0;  // the number behind its last row
+};
+
 }  // namespace
 
 bool hides_a_good_record(std::string_view block, log_kind kind) {
@@ -116,23 +163,31 @@ bool hides_a_good_record(std::string_view block, log_kind kind) {
   return good_record_from(block, at + 1);
 }
 
-rocksdb::Status check_log_tail(rocksdb::Env& env, const std::string& file, log_kind kind) {
+rocksdb::Status check_log(rocksdb::Env& env, const std::string& file, log_kind kind, log_contents& contents) {
+  contents = {};
   std::unique_ptr<rocksdb::SequentialFile> in;
   rocksdb::Status status = env.NewSequentialFile(file, &in, rocksdb::EnvOptions());
   if (status.IsNotFound() || status.IsPathNotFound()) return rocksdb::Status::OK();
   std::string buffer(block_bytes, '\0');
   bool ended = false;
+  batch_reader batches(contents);
   while (status.ok()) {
     rocksdb::Slice read;
     status = in->Read(block_bytes, &read, buffer.data());
     const std::string_view block(read.data(), read.size());
     if (!status.ok() || block.empty()) break;
     if (ended ? good_record_from(block, 0) : hides_a_good_record(block, kind)) {
-      return rocksdb::Status::Corruption(file, "a record that is not whole is followed by one that is");
+      return rocksdb::Status::Corruption(file, "a record that is not whole is followed by one that is, or is damaged");
     }
     ended = ended || (kind == log_kind::commits && breaks_off(block));
+    if (kind == log_kind::commits) batches.read(block);
   }
   return status;
+}
+
+bool lacks_its_end(const log_contents& before, const log_contents& next) {
+  if (planted(bug::take_damage_for_a_torn_tail)) return false;
+  return !before.ends_whole && before.first_sequence && next.first_sequence && *next.first_sequence > before.next_sequence;
 }
 
 }  // namespace evermill::storage

@@ -1,6 +1,8 @@
 // Tells a torn log from a damaged one where RocksDB does not. Internal to storage/.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,7 +25,18 @@ enum class log_kind {
 /// have left it: then it was damaged, and what it held was acknowledged.
 bool hides_a_good_record(std::string_view block, log_kind kind);
 
-/// The same for a file, in all its blocks. A file that is gone hides nothing.
-rocksdb::Status check_log_tail(rocksdb::Env& env, const std::string& file, log_kind kind);
+/// What a log of commits holds. RocksDB numbers the rows it is given, over all its logs.
+struct log_contents {
+  bool ends_whole = true;                      ///< there is nothing behind its last whole batch
+  std::optional<std::uint64_t> first_sequence;  ///< the number of its first row; nothing: it has no batch
+  std::uint64_t next_sequence = 0;              ///< the one behind its last whole batch
+};
+
+/// The same for a file, in all its blocks, and what it holds. A file that is gone hides nothing.
+rocksdb::Status check_log(rocksdb::Env& env, const std::string& file, log_kind kind, log_contents& contents);
+
+/// RocksDB takes the damaged end of a log for torn although a later log goes on behind it, and leaves a hole between them. Do the rows
+/// of `next` begin behind those that `before` must have had? Where a crash has torn `before`, they begin with the one that was lost.
+bool lacks_its_end(const log_contents& before, const log_contents& next);
 
 }  // namespace evermill::storage

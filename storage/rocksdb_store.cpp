@@ -14,8 +14,11 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <iterator>
 #include <limits>
+#include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "base/planted.hpp"
@@ -138,13 +141,38 @@ storage_result<bool> check_families(rocksdb::Env& env, const fs::path& directory
   return false;
 }
 
+/// The logs of commits, oldest first.
+std::vector<std::string> logs_of(const std::vector<std::string>& names) {
+  std::vector<std::string> logs;
+  std::copy_if(names.begin(), names.end(), std::back_inserter(logs), [](const std::string& name) { return name.ends_with(".log"); });
+  std::sort(logs.begin(), logs.end(), [](const std::string& a, const std::string& b) {  // numbers of six digits or more
+    return std::pair(a.size(), std::string_view(a)) < std::pair(b.size(), std::string_view(b));
+  });
+  return logs;
+}
+
 /// What RocksDB would take for a crash's trace, and drop in silence.
 storage_result<void> check_logs(rocksdb::Env& env, const fs::path& directory, const std::vector<std::string>& names) {
+  log_contents before;
+  std::string before_name;
+  for (const std::string& name : logs_of(names)) {
+    log_contents found;
+    const rocksdb::Status status = check_log(env, (directory / name).string(), log_kind::commits, found);
+    if (!status.ok()) return unexpected(open_error(status, directory));
+    if (lacks_its_end(before, found)) {
+      return unexpected(damaged(directory, "the end of " + before_name + " is not readable, and " + name + " goes on behind it"));
+    }
+    if (found.first_sequence) {
+      before = found;
+      before_name = name;
+    } else {
+      before.ends_whole = before.ends_whole && found.ends_whole;
+    }
+  }
   for (const std::string& name : names) {
-    const bool manifest = name.starts_with("MANIFEST-");
-    if (!manifest && !name.ends_with(".log")) continue;
-    const auto kind = manifest ? log_kind::manifest : log_kind::commits;
-    const rocksdb::Status status = check_log_tail(env, (directory / name).string(), kind);
+    if (!name.starts_with("MANIFEST-")) continue;
+    log_contents ignored;
+    const rocksdb::Status status = check_log(env, (directory / name).string(), log_kind::manifest, ignored);
     if (!status.ok()) return unexpected(open_error(status, directory));
   }
   return {};
@@ -155,8 +183,7 @@ storage_result<bool> check_store(rocksdb::Env& env, const fs::path& directory, c
   auto complete = check_families(env, directory);
   if (!complete) return complete;
   // RocksDB creates a log before it creates our families, and removes an old one only when there is a new one.
-  const auto is_log = [](const std::string& name) { return name.ends_with(".log"); };
-  if (*complete && std::none_of(names.begin(), names.end(), is_log)) {
+  if (*complete && logs_of(names).empty()) {
     return unexpected(damaged(directory, "its write-ahead log, a file named *.log, is missing"));
   }
   return complete;

@@ -3,9 +3,9 @@
 
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <vector>
 
+#include "log_records.hpp"
 #include "stores.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -142,24 +142,10 @@ TEST_F(DamagedStore, IsRefusedWithoutItsManifest) {
   EXPECT_EQ(error->code, storage_errc::corrupt) << error->message;
 }
 
-/// Where the last record of a file in the format of RocksDB's logs begins: a checksum of four bytes, a length of two, a
-/// type of one, and the data. https://github.com/facebook/rocksdb/wiki/Write-Ahead-Log-File-Format
-std::size_t last_record(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  const std::string bytes(std::istreambuf_iterator<char>(in), {});
-  constexpr std::size_t header = 7;
-  std::size_t last = 0;
-  for (std::size_t at = 0; at + header <= bytes.size();) {
-    last = at;
-    at += header + static_cast<unsigned char>(bytes[at + 4]) + 256U * static_cast<unsigned char>(bytes[at + 5]);
-  }
-  return last;
-}
-
 TEST_F(DamagedStore, IsRefusedWhereAByteOfTheManifestIsChanged) {
   const fs::path manifest = file("MANIFEST-", "");
   const std::size_t size = fs::file_size(manifest);
-  const std::size_t last = last_record(manifest);
+  const std::size_t last = last_record(bytes_of(manifest));
   ASSERT_GT(last, 0U);
   std::vector<std::size_t> offsets{last + 4, last + 5};  // of the last record's length: it seems to be torn, by that alone
   for (std::size_t offset = 0; offset < size; offset += 7) offsets.push_back(offset);

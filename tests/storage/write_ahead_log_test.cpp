@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
 
 #include "storage/log_tail.hpp"
+#include "log_records.hpp"
 #include "stores.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -40,8 +40,7 @@ class WriteAheadLog : public testing::Test {
       EXPECT_TRUE(store->write(batch).has_value());
     }
     ends_.push_back(fs::file_size(log_));
-    std::ifstream in(log_, std::ios::binary);
-    bytes_.assign(std::istreambuf_iterator<char>(in), {});
+    bytes_ = bytes_of(log_);
     // As a crash leaves it: closing would not write anything more, but the copy does not rely on that.
     fs::copy(original_.path(), saved_, fs::copy_options::recursive);
   }
@@ -154,7 +153,8 @@ TEST_F(WriteAheadLog, WithZeroesBeforeAGoodBlockIsDamaged) {
   const auto check = [&](const std::string& log, storage::log_kind kind) {
     const fs::path file = directory.path() / "a.log";
     std::ofstream(file, std::ios::binary) << log;
-    return storage::check_log_tail(*rocksdb::Env::Default(), file.string(), kind);
+    storage::log_contents contents;
+    return storage::check_log(*rocksdb::Env::Default(), file.string(), kind, contents);
   };
   EXPECT_TRUE(check(first + bytes_, storage::log_kind::commits).IsCorruption());
   EXPECT_TRUE(check(first + zeroes, storage::log_kind::commits).ok());
@@ -246,6 +246,27 @@ TEST_F(TwoLogs, WithAShorterFirstAreRefused) {
   const fs::path first = logs().front();
   fs::resize_file(first, fs::file_size(first) - 1);
   expect_corrupt();
+}
+
+/// Whatever became of its end: what the second one holds came after it.
+TEST_F(TwoLogs, WithADamagedEndOfTheFirstAreRefused) {
+  ASSERT_EQ(logs().size(), 2U);
+  const std::string name = logs().front().filename();
+  const std::string whole = bytes_of(copy_ / name);
+  const std::size_t last = last_record(whole);
+  for (const char filler : {'\0', '\x7f', '\xff'}) {
+    for (const std::size_t from : {last, last + 4, last + 7, last - 5'000}) {
+      const temporary_directory damaged;
+      fs::copy(copy_, damaged.path(), fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+      std::string changed = whole;
+      changed.replace(from, changed.size() - from, changed.size() - from, filler);
+      std::ofstream(damaged.path() / name, std::ios::binary | std::ios::trunc) << changed;
+      const auto store = try_open(damaged.path());
+      ASSERT_FALSE(store.has_value()) << "the last " << whole.size() - from << " bytes are " << int{filler} << ": "
+                                      << rows_of(**store, family::journal).size() << " rows";
+      EXPECT_EQ(store.error().code, storage_errc::corrupt) << store.error().message;
+    }
+  }
 }
 
 }  // namespace
