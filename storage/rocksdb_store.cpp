@@ -365,6 +365,12 @@ class rocksdb_store final : public key_value_store {
     return {};
   }
 
+  storage_result<void> flush(family f) {
+    const rocksdb::Status status = db_->Flush(rocksdb::FlushOptions(), handle(f));
+    if (!status.ok()) return unexpected(to_error(status, options_.directory));
+    return {};
+  }
+
  private:
   storage_error only_reading() const { return {storage_errc::read_only, named(options_.directory) + " was opened for reading"}; }
 
@@ -474,6 +480,8 @@ storage_result<std::unique_ptr<key_value_store>> open_once(const rocksdb_options
 }
 
 }  // namespace
+
+storage_result<void> flush_family(key_value_store& store, family f) { return dynamic_cast<rocksdb_store&>(store).flush(f); }
 
 storage_result<std::unique_ptr<key_value_store>> open_rocksdb_store(const rocksdb_options& options) {
   if (options.env == nullptr && !options.read_only) {

@@ -35,4 +35,8 @@ struct rocksdb_options {
 /// io, corrupt, foreign (files that are not evermill's), newer_format, missing.
 storage_result<std::unique_ptr<key_value_store>> open_rocksdb_store(const rocksdb_options& options);
 
+/// Writes what memory holds of one family to a table, as RocksDB does by itself when it is much; the log goes on in a new file, and the
+/// old one stays for the other families. For tests: `store` is one that open_rocksdb_store() gave.
+storage_result<void> flush_family(key_value_store& store, family f);
+
 }  // namespace evermill::storage

@@ -38,9 +38,12 @@ void simulation::inject_storage_fault(std::uint64_t which) {
     constexpr const char* names[] = {"fault: disk error", "fault: disk full", "fault: power cut in an operation"};
     record_.count(names[static_cast<int>(what) - 1]);
     disk_.plan_fault(what, below(operations_until_fault), choose_);
-  } else {
+  } else if (which < 60) {
     record_.count("compaction");
     static_cast<void>(store_.compact());
+  } else {
+    record_.count("flush of one family");
+    static_cast<void>(store_.flush(static_cast<storage::family>(below(storage::family_count))));
   }
 }
 
@@ -78,7 +81,7 @@ void simulation::try_a_damaged_disk() {
 }
 
 void simulation::judge_damaged_disk(const simulated_disk::harm& harm) {
-  constexpr const char* kinds[] = {"fault: bit flipped", "fault: file cut", "fault: file lost"};
+  constexpr const char* kinds[] = {"fault: bit flipped", "fault: file cut", "fault: file lost", "fault: sector lost"};
   record_.count(kinds[static_cast<int>(harm.what)]);
   const std::string name = std::string(kinds[static_cast<int>(harm.what)]) + ": " + harm.file + " at byte " +
                            std::to_string(harm.at);

@@ -6,6 +6,7 @@
 
 #include "storage/keys.hpp"
 #include "storage/memory_store.hpp"
+#include "storage/rocksdb_store.hpp"
 #include "storage/row_access.hpp"
 #include "storage/rows.hpp"
 
@@ -190,6 +191,11 @@ void observed_store::damage_a_row(const chooser& choose) {
 storage::storage_result<void> observed_store::compact() {
   if (!real_) return {};
   return real_->compact();
+}
+
+storage::storage_result<void> observed_store::flush(storage::family f) {
+  if (!real_) return {};
+  return storage::flush_family(*real_, f);
 }
 
 // --- what must be there

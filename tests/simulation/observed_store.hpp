@@ -54,6 +54,8 @@ class observed_store final : public storage::key_value_store {
   bool durable() const override { return true; }
   storage::store_statistics statistics() const override { return {}; }
   storage::storage_result<void> compact() override;
+  /// On a disk only.
+  storage::storage_result<void> flush(storage::family f);
 
   /// Compares the store with what must be in it.
   void check_contents();

@@ -25,6 +25,7 @@ IOStatus disk_error() { return IOStatus::IOError("the simulated disk failed"); }
 /// Of RocksDB's logs: blocks of 32 KiB; a record is checksum (4 bytes), length (2), type (1), payload.
 constexpr std::size_t log_block_bytes = 32u << 10;
 constexpr std::size_t log_header_bytes = 7;
+constexpr std::size_t sector_bytes = 512;
 
 /// Where the records of a log begin. What their headers say decides where the log ends, and they are few of its bytes.
 std::vector<std::size_t> record_headers(const std::string& name, const std::string& data) {
@@ -387,10 +388,11 @@ simulated_disk::harm simulated_disk::do_damage(const chooser& choose) {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> names;
   std::string newest_log;
+  std::string older_log;
   for (const auto& [name, file] : entries_) {
     if (file->data.empty()) continue;
     names.push_back(name);
-    if (name.ends_with(".log")) newest_log = name;  // they are numbered
+    if (name.ends_with(".log")) older_log = std::exchange(newest_log, name);  // they are numbered
   }
   if (names.empty()) return {};
   harm done;
@@ -401,6 +403,10 @@ simulated_disk::harm simulated_disk::do_damage(const chooser& choose) {
   const bool manifest = done.file.find("/MANIFEST-") != std::string::npos;
   done.what = done.file == newest_log || luck < 6 ? damage::flipped_bit : luck < 8 ? damage::cut_file : damage::lost_file;
   if (manifest && done.what == damage::cut_file) done.what = damage::flipped_bit;
+  if (luck < 5 && !older_log.empty()) {  // there are two seldom
+    done.file = older_log;
+    done.what = damage::lost_sector;
+  }
   inode& file = *entries_[done.file];
   done.at = choose(file.data.size());
   const std::vector<std::size_t> headers = record_headers(done.file, file.data);
@@ -410,6 +416,10 @@ simulated_disk::harm simulated_disk::do_damage(const chooser& choose) {
     // RocksDB looks at this bit before it looks at the checksum, and Debian's, which has assertions, ends the process.
     const bool fatal = bit == 7 && done.file.ends_with(".sst") && done.at == end_of_properties(file.data);
     file.data[done.at] ^= static_cast<char>(1 << (fatal ? 6 : bit));
+  }
+  if (done.what == damage::lost_sector) {
+    const std::size_t lost = std::min<std::size_t>(sector_bytes, file.data.size() - done.at);
+    file.data.replace(done.at, lost, lost, '\0');
   }
   if (done.what == damage::cut_file) {
     file.data.resize(done.at);

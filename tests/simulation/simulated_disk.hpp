@@ -38,6 +38,7 @@ class simulated_disk {
     flipped_bit,
     cut_file,   ///< its end is gone
     lost_file,  ///< all of it is gone
+    lost_sector,  ///< some of its bytes are zeroes; only of a log before the newest one
   };
   /// What was damaged; `file` is empty where there was nothing to damage.
   struct harm {

@@ -38,7 +38,9 @@ constexpr const char* wanted_of_many_lives[] = {
     "activity lost for good", "answer: already exists", "attempt timed out", "compaction", "damage: found by the node",
     "damage: found when read", "damage: harmless", "damage: the store does not open",
     "fault: bit flipped", "fault: disk error", "fault: disk full", "fault: file cut", "fault: file lost",
-    "fault: power cut in an operation", "fault: the disk failed as planned", "fault: while opening"};
+    "fault: power cut in an operation", "fault: the disk failed as planned", "fault: while opening", "flush of one family"};
+constexpr std::uint64_t very_many_lives = 2'000;
+constexpr const char* wanted_of_very_many_lives[] = {"fault: sector lost"};
 
 /// Runs one life; its findings fail the test.
 life live(const settings& how, tally& counts) {
@@ -53,6 +55,9 @@ void expect_counts(const tally& counts, std::uint64_t lives) {
   }
   if (lives >= many_lives) {
     for (const char* wanted : wanted_of_many_lives) EXPECT_TRUE(counts.contains(wanted)) << "never met: " << wanted;
+  }
+  if (lives >= very_many_lives) {
+    for (const char* wanted : wanted_of_very_many_lives) EXPECT_TRUE(counts.contains(wanted)) << "never met: " << wanted;
   }
   if (std::getenv("EVERMILL_SIM_COUNTS") == nullptr) return;
   for (const auto& [what, times] : counts) std::printf("%10llu %s\n", static_cast<unsigned long long>(times), what.c_str());
