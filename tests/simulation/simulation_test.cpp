@@ -39,7 +39,7 @@ constexpr const char* wanted_of_many_lives[] = {
     "damage: found when read", "damage: harmless", "damage: the store does not open",
     "fault: bit flipped", "fault: disk error", "fault: disk full", "fault: file cut", "fault: file lost",
     "fault: power cut in an operation", "fault: the disk failed as planned", "fault: while opening", "flush of one family"};
-constexpr std::uint64_t very_many_lives = 2'000;
+constexpr std::uint64_t very_many_lives = 10'000;
 constexpr const char* wanted_of_very_many_lives[] = {"fault: sector lost"};
 
 /// Runs one life; its findings fail the test.
