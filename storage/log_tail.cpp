@@ -116,8 +116,13 @@ class batch_reader {
         if (block.size() < block_bytes && at < block.size()) break;  // a torn header; in a whole block, its padding
         return;
       }
-      if (is_zeroes(*found) || found->size > block.size() - at) break;
-      add(*found, block.substr(at + header_bytes, found->size - header_bytes));
+      if (is_zeroes(*found)) {
+        begin_at(0);
+        break;
+      }
+      const bool torn = found->size > block.size() - at;
+      add(*found, block.substr(at + header_bytes, torn ? block.npos : found->size - header_bytes));
+      if (torn) break;
       at += found->size;
     }
     contents_.ends_whole = false;
@@ -129,13 +134,19 @@ class batch_reader {
     const bool begins = of.type == 1 || of.type == 2;
     if (begins && payload.size() >= 12) {
       const std::uint64_t first = number_at(payload, 0, 8);
-      if (!contents_.first_sequence) contents_.first_sequence = first;
+      begin_at(first);
       behind_ = first + number_at(payload, 8, 4);
       in_batch_ = true;
     }
-    const bool ends = of.type == 1 || of.type == last_type;
+    const bool is_there = payload.size() + header_bytes == of.size;
+    const bool ends = is_there && (of.type == 1 || of.type == last_type);
     if (ends && std::exchange(in_batch_, false)) contents_.next_sequence = behind_;
     contents_.ends_whole = !in_batch_;
+  }
+
+  /// Of its first batch, whole or not.
+  void begin_at(std::uint64_t number) {
+    if (!contents_.first_sequence) contents_.first_sequence = contents_.next_sequence = number;
   }
 
   log_contents& contents_;

@@ -28,7 +28,8 @@ bool hides_a_good_record(std::string_view block, log_kind kind);
 /// What a log of commits holds. RocksDB numbers the rows it is given, over all its logs.
 struct log_contents {
   bool ends_whole = true;                      ///< there is nothing behind its last whole batch
-  std::optional<std::uint64_t> first_sequence;  ///< the number of its first row; nothing: it has no batch
+  /// The number of its first row; 0: zeroes are in its place; nothing: it has no batch, or the beginning of one at most.
+  std::optional<std::uint64_t> first_sequence;
   std::uint64_t next_sequence = 0;              ///< the one behind its last whole batch
 };
 

@@ -255,7 +255,7 @@ TEST_F(TwoLogs, WithADamagedEndOfTheFirstAreRefused) {
   const std::string whole = bytes_of(copy_ / name);
   const std::size_t last = last_record(whole);
   for (const char filler : {'\0', '\x7f', '\xff'}) {
-    for (const std::size_t from : {last, last + 4, last + 7, last - 5'000}) {
+    for (const std::size_t from : {std::size_t{0}, std::size_t{3}, last, last + 4, last + 7, last - 5'000}) {
       const temporary_directory damaged;
       fs::copy(copy_, damaged.path(), fs::copy_options::recursive | fs::copy_options::overwrite_existing);
       std::string changed = whole;
@@ -267,6 +267,49 @@ TEST_F(TwoLogs, WithADamagedEndOfTheFirstAreRefused) {
       EXPECT_EQ(store.error().code, storage_errc::corrupt) << store.error().message;
     }
   }
+}
+
+class LogContents : public testing::Test {
+ protected:
+  storage::log_contents contents_of(const std::string& log) const {
+    const fs::path file = directory_.path() / "a.log";
+    std::ofstream(file, std::ios::binary) << log;
+    storage::log_contents contents;
+    EXPECT_TRUE(storage::check_log(*rocksdb::Env::Default(), file.string(), storage::log_kind::commits, contents).ok());
+    return contents;
+  }
+  /// A log of one batch, whose rows are numbered from there on, on and on where it is cut.
+  static std::string log_of(std::uint64_t first, std::uint32_t rows, std::size_t payload_bytes) {
+    std::string log(7, '\0');  // the checksum is not looked at here
+    log[4] = static_cast<char>(payload_bytes & 0xff);
+    log[5] = static_cast<char>(payload_bytes >> 8);
+    log[6] = 1;
+    for (unsigned i = 0; i < 8; ++i) log.push_back(static_cast<char>(first >> (8 * i)));
+    for (unsigned i = 0; i < 4; ++i) log.push_back(static_cast<char>(rows >> (8 * i)));
+    log.resize(7 + payload_bytes, 'x');
+    return log;
+  }
+
+  temporary_directory directory_;
+};
+
+TEST_F(LogContents, TellWhetherTheNextLogFollows) {
+  const storage::log_contents next = contents_of(log_of(15, 2, 40));
+  EXPECT_TRUE(next.ends_whole);
+  EXPECT_EQ(next.first_sequence, 15U);
+  EXPECT_EQ(next.next_sequence, 17U);
+  const std::string before = log_of(10, 5, 40);
+  // Whole, and then the beginning of a batch that a crash has torn: the next log begins with its number.
+  EXPECT_FALSE(lacks_its_end(contents_of(before), next));
+  EXPECT_FALSE(lacks_its_end(contents_of(before + log_of(15, 1, 40).substr(0, 30)), next));
+  // Torn in its only batch; of an earlier one, which had what is missing.
+  for (std::size_t size = 1; size < 47; ++size) EXPECT_FALSE(lacks_its_end(contents_of(log_of(15, 3, 40).substr(0, size)), next)) << size;
+  EXPECT_TRUE(lacks_its_end(contents_of(log_of(9, 6, 40).substr(0, 46)), next));
+  EXPECT_TRUE(lacks_its_end(contents_of(log_of(8, 2, 40) + std::string(47, '\0')), next));
+  EXPECT_TRUE(lacks_its_end(contents_of(std::string(47, '\0')), next));
+  // There is nothing behind it.
+  EXPECT_FALSE(lacks_its_end(contents_of(std::string(47, '\0')), contents_of("")));
+  EXPECT_FALSE(lacks_its_end(contents_of(""), next));
 }
 
 }  // namespace
