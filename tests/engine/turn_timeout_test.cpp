@@ -6,9 +6,11 @@
 #include <atomic>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "evermill/context.hpp"
@@ -37,12 +39,22 @@ struct gate {
     for (int now = entered; now < count; now = entered) entered.wait(now);
   }
 };
-std::shared_ptr<gate> the_gate;
+std::shared_ptr<gate> the_gate;  // the test's thread alone looks at it without the mutex
+std::mutex the_gates_mutex;
+
+std::shared_ptr<gate> gate_of_now() {
+  const std::lock_guard lock(the_gates_mutex);
+  return the_gate;
+}
+void use_gate(std::shared_ptr<gate> next) {
+  const std::lock_guard lock(the_gates_mutex);
+  the_gate = std::move(next);
+}
 
 task<int> blocks(context ctx) {
   ctx.on_query(looks, [] { return std::string("waits"); }).keep();
   co_await ctx.wait(go);
-  const std::shared_ptr<gate> mine = the_gate;
+  const std::shared_ptr<gate> mine = gate_of_now();
   if (mine) mine->pass();
   co_return 7;
 }
@@ -57,9 +69,9 @@ class TurnTimeout : public testing::Test {
   TurnTimeout() {
     all_.add("blocks", blocks);
     all_.add("twice", twice);
-    the_gate = std::make_shared<gate>();
+    use_gate(std::make_shared<gate>());
   }
-  ~TurnTimeout() override { the_gate.reset(); }
+  ~TurnTimeout() override { use_gate(nullptr); }
 
   engine_options options() const {
     engine_options how;
@@ -115,7 +127,7 @@ TEST_F(TurnTimeout, SeveralMayHangAtOnce) {
   the_gate->opened.set_value();
   for (int n = 0; n < hanging; ++n) EXPECT_EQ(e.wait("b" + std::to_string(n)).status, execution_status::completed);
   // The threads sleep again, and can be used again.
-  the_gate = std::make_shared<gate>();
+  use_gate(std::make_shared<gate>());
   start_blocking(e, "again");
   the_gate->await_entered(1);
   EXPECT_EQ(e.start(twice, 5, {.id = "after"}).result(), 10);
@@ -139,7 +151,7 @@ TEST_F(TurnTimeout, TheEngineClosesWithoutItAndTheNextOneTriesItAnew) {
     start_blocking(e, "b");
     await_blocked(e, "b", "turn_timeout");
   }
-  the_gate = nullptr;  // what comes now does not block
+  use_gate(nullptr);  // what comes now does not block
   {
     engine e(all_, options());
     EXPECT_EQ(e.wait("b").status, execution_status::completed);
